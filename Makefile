@@ -1,0 +1,102 @@
+# Every target stands alone on a fresh clone: it first builds .venv when that is not there, or is older than
+# pyproject.toml or the lock. `make` alone lists the targets.
+
+PYTHON ?= python3
+# A folder made by `make wheelhouse`: with it, setup asks no index and needs no network.
+WHEELS ?=
+# Test processes; `logical` is one for each core.
+WORKERS ?= logical
+WHEELHOUSE ?= wheelhouse
+
+PY := .venv/bin/python
+DURE := .venv/bin/dure
+INSTALLED := .venv/.installed
+PIP := $(PY) -m pip --disable-pip-version-check
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo run check fix test test-spark test-all bench wheelhouse clean lock run-arguments
+
+help:  ## list the targets (the default)
+	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED)  ## build .venv from requirements.lock (PYTHON=python3.12, WHEELS=folder)
+
+demo: $(INSTALLED)  ## map the small extract in tests/data into an OMOP CDM snapshot (ENGINE=spark)
+	@$(DURE) run synthea --sites vocab_mappings/sites --source tests/data/extract --vocab tests/data/vocabulary \
+		--lake demo/lake $(if $(ENGINE),--engine "$(ENGINE)")
+	@echo
+	@echo "Snapshot  $$($(DURE) path synthea --lake demo/lake --latest)"
+	@echo "Evidence  $$($(DURE) path synthea --lake demo/lake --latest --reports)"
+	@echo "Each table is a folder of Parquet files; reconciliation.csv says where every source row went, unmapped.csv"
+	@echo "which codes have no standard concept. Next: docs/guide/first-run.md"
+
+run: run-arguments $(INSTALLED)  ## run one hospital: SITE=name SOURCE=folder VOCAB=folder LAKE=folder (SITES=folder ENGINE=spark)
+	@$(DURE) run "$(SITE)" --source "$(SOURCE)" --vocab "$(VOCAB)" --lake "$(LAKE)" \
+		$(if $(SITES),--sites "$(SITES)") $(if $(ENGINE),--engine "$(ENGINE)")
+
+# Before the environment is built: nobody should wait a minute to hear that a name is missing.
+MISSING = $(strip $(foreach name,SITE SOURCE VOCAB LAKE,$(if $($(name)),,$(name))))
+run-arguments:
+	@$(if $(MISSING),echo "make run: not given: $(MISSING)" >&2; \
+	echo "    write: make run SITE=name SOURCE=folder VOCAB=folder LAKE=folder" >&2; exit 2,:)
+
+check: $(INSTALLED)  ## lint, format, types and import directions; changes no file
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo
+
+fix: $(INSTALLED)  ## repair what ruff can repair
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+test: $(INSTALLED)  ## the tests that need Python alone (ARGS='-k landing')
+	$(PYTEST) $(ARGS)
+
+test-spark: $(INSTALLED)  ## the same scenarios on Apache Spark, compared row for row; needs Java 17 or later
+	DURE_REQUIRE_ALL=1 $(PYTEST) -m spark $(ARGS)
+
+test-all: $(INSTALLED)  ## every test; fails when Java or another prerequisite is missing
+	DURE_REQUIRE_ALL=1 $(PYTEST) $(ARGS)
+
+bench: $(INSTALLED)  ## measure time and memory against hand-written SQL (benchmarks/README.md)
+	$(PY) benchmarks/run.py $(ARGS)
+
+wheelhouse: $(INSTALLED)  ## collect every wheel for a machine without a network
+	@mkdir -p "$(WHEELHOUSE)" && rm -f "$(WHEELHOUSE)"/*.whl
+	$(PIP) wheel --quiet --wheel-dir "$(WHEELHOUSE)" -r requirements.lock
+	$(PIP) wheel --quiet --wheel-dir "$(WHEELHOUSE)" --no-deps --no-build-isolation .
+	@cp requirements.lock "$(WHEELHOUSE)"/
+	@echo "$(WHEELHOUSE): $$(ls "$(WHEELHOUSE)" | grep -c '\.whl$$') wheels for $$($(PY) -c 'import platform, sys; \
+	print("Python %d.%d on %s %s" % (*sys.version_info[:2], platform.system(), platform.machine()))')"
+	@echo "There: python3 -m venv v && v/bin/pip install --no-index --find-links $(notdir $(WHEELHOUSE)) dure"
+
+clean:  ## remove what the other targets made, except .venv
+	rm -rf demo wheelhouse dist bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+# Not for every day: CONTRIBUTING.md says when. pip 25.1 is the first that reads dependency groups.
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-lock/bin/python -m pip install --quiet --group dev -e '.[bench]'
+	{ echo '# Written by `make lock` from pyproject.toml, its extras and its development group.'; \
+	.venv-lock/bin/python -m pip freeze --exclude-editable; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	rm -rf .venv-lock
+
+$(INSTALLED): pyproject.toml requirements.lock
+	@command -v "$(PYTHON)" > /dev/null || { echo "make: found no '$(PYTHON)'; Dure needs Python 3.11 or later:" \
+		"install it, or name one: make setup PYTHON=python3.12" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: '$(PYTHON)' is" \
+		"$$("$(PYTHON)" --version 2>&1); Dure needs Python 3.11 or later: make setup PYTHON=python3.12" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { echo "make: '$(PYTHON)' cannot make environments;" \
+		"on Debian: apt-get install python3-venv" >&2; exit 2; }
+	"$(PYTHON)" -m venv .venv
+	@echo "Installing requirements.lock into .venv, a minute or two the first time ..."
+	@$(PIP) install --quiet $(if $(WHEELS),--no-index --find-links "$(WHEELS)") -r requirements.lock
+	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,206 @@
+"""Engine sessions: the one module that starts and stops them.
+
+Every session runs in UTC with ANSI on; all that is asked of it is the Spark Connect DataFrame API.
+
+- `sail` (default): an embedded engine in this process, no Java. It listens on a free loopback port *without a
+  credential* for as long as the run lasts; on a machine shared with people you do not trust use a private network
+  namespace, or Apache Spark with authentication.
+- `spark`: Apache Spark through its own local Connect server, or any `--master`; needs Java 17 or later.
+- `sc://host:port`: a Spark Connect server that somebody else runs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dure.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_SIZE = re.compile(r"^([1-9][0-9]*)([kmgt]?)b?$", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+MINIMUM_JAVA = 17
+
+# A join whose small side is under this many bytes is broadcast by Apache Spark; Sail decides by itself.
+_BROADCAST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Which engine to use and how much of the machine it may take.
+
+    `threads` None means all cores; `memory` is in bytes, None for the engine's own default.
+    """
+
+    name: str = "sail"
+    master: str = "local[*]"
+    threads: int | None = None
+    memory: int | None = None
+
+    @classmethod
+    def parse(
+        cls, engine: str = "sail", master: str = "local[*]", threads: int | None = None, memory: str | None = None
+    ) -> EngineOptions:
+        """The options as the command line gives them; raises ConfigurationError for what no engine understands."""
+        problems = []
+        if engine not in ("sail", "spark") and not engine.startswith("sc://"):
+            problems.append(Problem("--engine", f"'{engine}' is no engine", "write sail, spark or sc://host:port"))
+        size = _SIZE.match(memory) if memory else None
+        if memory and not size:
+            problems.append(Problem("--memory", f"'{memory}' is not a size", "write a number and a unit, such as 4g"))
+        if threads is not None and threads < 1:
+            problems.append(Problem("--threads", f"{threads} threads cannot run anything", "write 1 or more"))
+        if problems:
+            raise ConfigurationError(problems)
+        return cls(engine, master, threads, int(size[1]) * _UNITS[size[2].lower()] if size else None)
+
+    @property
+    def parallelism(self) -> int:
+        """How many tasks may run at once on this machine."""
+        return self.threads or os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A session that is up: what to call, and what the manifest says of it."""
+
+    session: SparkSession
+    name: str
+    version: str
+    parallelism: int
+
+
+@contextmanager
+def engine(options: EngineOptions) -> Iterator[Engine]:
+    """A running engine, stopped on leaving: also after an error, Ctrl-C or a termination request.
+
+    Raises ConfigurationError when the engine cannot start (Java missing or too old, nobody listening).
+    """
+    if options.name == "sail":
+        with _sail(options) as running:
+            yield running
+    elif options.name == "spark":
+        with _spark(options) as running:
+            yield running
+    else:
+        session = _connect(options.name)
+        try:
+            yield Engine(_configured(session, options), options.name, session.version, options.parallelism)
+        finally:
+            session.stop()
+
+
+@contextmanager
+def _sail(options: EngineOptions) -> Iterator[Engine]:
+    settings = {
+        "RUST_LOG": "error",
+        "SAIL_EXECUTION__DEFAULT_PARALLELISM": str(options.parallelism),
+        "TOKIO_WORKER_THREADS": str(options.parallelism),
+    }
+    if options.memory:
+        settings["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
+        settings["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(options.memory)
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
+
+    import pysail
+    from pysail.spark import SparkConnectServer
+
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    session = None
+    try:
+        host, port = server.listening_address
+        session = _connect(f"sc://{host}:{port}")
+        yield Engine(_configured(session, options), "sail", pysail.__version__, options.parallelism)
+    finally:
+        if session is not None:
+            session.stop()  # before the server: the other order hangs
+        server.stop()
+
+
+@contextmanager
+def _spark(options: EngineOptions) -> Iterator[Engine]:
+    _require_java()
+    # Spark's Python workers must be this interpreter, or they miss the libraries.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("SPARK_LOG_LEVEL", "ERROR")
+    # The JVM is asked for as a Connect server, so that the same API is used as against Sail.
+    from pyspark.sql import SparkSession
+
+    master = options.master
+    if options.threads and master == "local[*]":
+        master = f"local[{options.threads}]"
+    builder = (
+        SparkSession.builder.remote(master)
+        .config("spark.driver.memory", f"{(options.memory or 4 << 30) >> 20}m")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.log.level", "ERROR")
+        .config("spark.sql.warehouse.dir", str(Path(os.environ.get("TMPDIR", "/tmp")) / "dure-warehouse"))
+    )
+    session = builder.getOrCreate()
+    try:
+        yield Engine(_configured(session, options), "spark", session.version, options.parallelism)
+    finally:
+        session.stop()
+
+
+def _connect(address: str) -> SparkSession:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    try:
+        session = SparkSession.builder.remote(address).create()
+        session.conf.get("spark.sql.session.timeZone", "UTC")  # the first call that needs an answer
+    except (PySparkException, OSError) as error:
+        raise ConfigurationError(
+            Problem("--engine", f"nobody answers at {address} ({type(error).__name__})", "start the server, or use --engine sail")
+        ) from error
+    return session
+
+
+def _configured(session: SparkSession, options: EngineOptions) -> SparkSession:
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    session.conf.set("spark.sql.ansi.enabled", "true")
+    if options.name != "sail":
+        session.conf.set("spark.sql.autoBroadcastJoinThreshold", str(_BROADCAST_BYTES))
+        session.conf.set("spark.sql.shuffle.partitions", str(max(options.parallelism, 4)))
+        session.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+    return session
+
+
+def java_version() -> int | None:
+    """Major version of the Java that Spark would use, or None when there is none."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if not java or not Path(java).exists():
+        return None
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)(?:\.(\d+))?', said)
+    if not found:
+        return None
+    return int(found[2]) if found[1] == "1" and found[2] else int(found[1])
+
+
+def _require_java() -> None:
+    version = java_version()
+    if version is None:
+        raise ConfigurationError(
+            Problem("--engine spark", "found no Java", f"install Java {MINIMUM_JAVA} or later (JAVA_HOME or PATH), or use --engine sail")
+        )
+    if version < MINIMUM_JAVA:
+        raise ConfigurationError(
+            Problem("--engine spark", f"found Java {version}", f"Apache Spark 4 needs Java {MINIMUM_JAVA} or later; or use --engine sail")
+        )

@@ -1,0 +1,85 @@
+"""Finding: the files of the extract that a source's patterns name, each once, in the order of their names."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import stat
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dure.errors import Problem, SourceError
+from dure.landing.opened import FileState
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """One file to read; `shown` is its path relative to the extract, `state` what it was like when it was found."""
+
+    path: Path
+    shown: str
+    state: FileState
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of one source in the order of their names, and what to say about other matches."""
+
+    files: tuple[FoundFile, ...]
+    warnings: tuple[Problem, ...]
+
+
+def find_files(where: str, patterns: Iterable[str], extract: Path) -> Found:
+    """The files that the patterns match; raises SourceError where a pattern matches none, or one cannot be read."""
+    if not extract.is_dir():
+        raise SourceError(Problem(where, f"there is no folder {extract}", "give the folder of the extract (--source)"))
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    matched: dict[str, FoundFile] = {}
+    for pattern in patterns:
+        names = _matches(pattern, extract)
+        files = [name for name in names if not (extract / name).is_dir()]
+        if not files:
+            problems.append(_nothing(where, pattern, extract, only_folders=bool(names)))
+        for name in names - set(files):
+            warnings.append(Problem(f"{where} {name}", "is a folder and is not read", f"to read within: {name}/*"))
+        for name in files:
+            try:
+                if not stat.S_ISREG((extract / name).stat().st_mode):
+                    problems.append(Problem(f"{where} {name}", "is not a regular file", "remove it from the extract"))
+                    continue
+                matched[name] = FoundFile(extract / name, name, FileState.of(extract / name))
+            except OSError as error:
+                found = f"cannot be read: {error.strerror}"
+                problems.append(Problem(f"{where} {name}", found, "check the file, or the link, and its permissions"))
+    if problems:
+        raise SourceError(problems)
+    # A name that is the file's own comes before a link to it.
+    by_preference = sorted(matched.values(), key=lambda file: (file.path.is_symlink(), file.shown))
+    first: dict[tuple[int, int], FoundFile] = {}
+    for file in by_preference:
+        same = first.setdefault((file.state.device, file.state.inode), file)
+        if same is not file:
+            warnings.append(Problem(f"{where} {file.shown}", f"is the same file as {same.shown}", "it is read once"))
+    return Found(tuple(sorted(first.values(), key=lambda file: file.shown)), tuple(sorted(warnings)))
+
+
+def _matches(pattern: str, extract: Path) -> set[str]:
+    """Relative paths; a Hangul name matches whether it is stored composed or, as macOS does, decomposed."""
+    forms = {unicodedata.normalize(form, pattern) for form in ("NFC", "NFD")}
+    if exact := {form for form in forms if (extract / form).is_file()}:
+        return exact
+    return {Path(name).as_posix() for form in forms for name in glob.glob(form, root_dir=extract, recursive=True)}
+
+
+def _nothing(where: str, pattern: str, extract: Path, *, only_folders: bool) -> Problem:
+    found = f"no file matches '{pattern}' in {extract}"
+    if only_folders:
+        return Problem(where, f"{found}, only folders do", f"to read within: {pattern}/*")
+    folder = (extract / pattern).parent
+    names = sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+    near = difflib.get_close_matches(Path(pattern).name, names, n=3, cutoff=0.4)
+    do = f"closest: {', '.join(near)}" if near else f"the folder {folder} has {len(names)} files"
+    return Problem(where, found, do)

@@ -1,0 +1,7 @@
+"""A hospital as a folder: `site.yaml`, views in Spark SQL and maps in CSV, read and checked before anything runs."""
+
+from dure.site.columns import check_columns
+from dure.site.load import load_site
+from dure.site.loaded import Site, VocabularySpec
+
+__all__ = ["Site", "VocabularySpec", "check_columns", "load_site"]

@@ -1,0 +1,1 @@
+"""The lake: where snapshots lie, how a new one becomes the current one, and what its manifest says."""

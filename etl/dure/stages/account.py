@@ -1,0 +1,268 @@
+"""Counts what became of every row, checks the sums, and writes the evidence of a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from pyspark.sql import Row
+
+from dure.accounting import counts
+from dure.accounting.reasons import Note, Outcome
+from dure.accounting.reconciliation import Reconciliation, RuleCount, SourceCount, TableCount, ViewCount
+from dure.errors import Problem
+from dure.landing import Landed
+from dure.site.loaded import Site
+from dure.site.spec import FileSource, ViewSource
+from dure.stages.mapping import Mapped
+from dure.stages.prepare import Prepared
+from dure.vocab import Resolution
+
+# What a spreadsheet would run as a formula when a cell begins with it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class RuleRows:
+    """What the mapped frames hold: the counting rows by rule folder, and rows written by table and rule folder."""
+
+    by_rule: Mapping[str, list[Row]]
+    given: Mapping[str, Mapping[str, int]]
+
+
+def count_rules(mapped: Mapped) -> RuleRows:
+    """One action over all mapped frames."""
+    by_rule: dict[str, list[Row]] = defaultdict(list)
+    given: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in counts.rule_counts(mapped).collect() if mapped else []:
+        by_rule[row["rule"]].append(row)
+        if row["_outcome"] == Outcome.WRITTEN.value:
+            given[row["_table"]][row["rule"]] = given[row["_table"]].get(row["rule"], 0) + row["rows"]
+    return RuleRows(by_rule, given)
+
+
+def reconcile(
+    site: Site,
+    landed: Mapping[str, Landed],
+    prepared: Prepared,
+    mapped: Mapped,
+    rules: RuleRows,
+    tables: Mapping[str, int],
+    derived: frozenset[str],
+    persons_without_period: int,
+) -> Reconciliation:
+    """Puts all counts together; the caller checks the balance."""
+    lost = _lost(mapped, rules)
+    made = Reconciliation(
+        site=site.spec.site.id,
+        ignored=dict(site.spec.ignored),
+        views=[_view(site, name, prepared) for name, s in site.spec.sources.items() if isinstance(s, ViewSource)],
+        rules=[_rule(rule, prepared, rules.by_rule[rule.folder], lost[rule.folder]) for rule, _ in mapped],
+        sources=[
+            _source(site, name, source, landed[name], prepared, mapped)
+            for name, source in site.spec.sources.items()
+            if isinstance(source, FileSource)
+        ],
+        persons_without_period=persons_without_period,
+    )
+    names = {rule.folder: rule.name for rule, _ in mapped}
+    made.tables = [
+        TableCount(
+            table=table,
+            rows=rows,
+            derived=table in derived,
+            by_rule={} if table in derived else {names[f]: n for f, n in rules.given.get(table, {}).items()},
+        )
+        for table, rows in tables.items()
+    ]
+    return made
+
+
+def _lost(mapped: Mapped, rules: RuleRows) -> dict[str, dict[str, int]]:
+    moved = [
+        (rule, frame, table)
+        for rule, frame in mapped
+        for table, given in rules.given.items()
+        if table != rule.table and given.get(rule.folder)
+    ]
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    frame = counts.lost_counts(moved) if moved else None
+    for row in frame.collect() if frame is not None else []:
+        if row["rows"]:
+            found[row["rule"]][f"{row['role']} -> {row['table']}"] = row["rows"]
+    return found
+
+
+def _rule(rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> RuleCount:  # type: ignore[no-untyped-def]
+    counted = prepared.counted[rule.source]
+    rows_in = counted.goes_on
+    selected = counted.selected[rule.folder]
+    by_outcome: dict[str, int] = defaultdict(int)
+    rejected: dict[str, int] = {}
+    for row in rows:
+        by_outcome[row["_outcome"]] += row["source_rows"]
+        if row["_outcome"] == Outcome.REJECTED.value:
+            rejected[row["_reason"]] = rejected.get(row["_reason"], 0) + row["source_rows"]
+    written = [row for row in rows if row["_outcome"] == Outcome.WRITTEN.value]
+    notes = {note.value: sum(row[f"note_{note}"] for row in written) for note in Note}
+    return RuleCount(
+        rule=rule.name,
+        table=rule.table,
+        source=rule.source,
+        rows_in=rows_in,
+        not_selected=rows_in - selected,
+        selected=selected,
+        written=by_outcome[Outcome.WRITTEN.value],
+        merged=by_outcome[Outcome.MERGED.value],
+        rejected=rejected,
+        rows_out={row["_table"]: row["rows"] for row in written},
+        zero={row["_table"]: row["zero"] for row in written},
+        notes={name: n for name, n in notes.items() if n},
+        lost_by_moving=lost,
+    )
+
+
+def _root(site: Site, name: str) -> str:
+    source = site.spec.sources[name]
+    return _root(site, source.of) if isinstance(source, ViewSource) and source.of else name
+
+
+def _view(site: Site, name: str, prepared: Prepared) -> ViewCount:
+    view = site.spec.sources[name]
+    assert isinstance(view, ViewSource)
+    counted = prepared.counted[name]
+    return ViewCount(
+        view=name,
+        of=view.of,
+        of_rows=_goes_on(site, view.of, prepared) if view.of else 0,
+        reached=counted.reached,
+        rows=counted.rows,
+        grain=view.grain,
+        drops=view.drops,
+        folds={other: prepared.counted[other].goes_on for other in view.folds},
+    )
+
+
+def _goes_on(site: Site, name: str, prepared: Prepared) -> int:
+    counted = prepared.counted[name]
+    return counted.reached if isinstance(site.spec.sources[name], ViewSource) else counted.goes_on
+
+
+def _source(
+    site: Site, name: str, source: FileSource, landed: Landed, prepared: Prepared, mapped: Mapped
+) -> SourceCount:
+    counted = prepared.counted[name]
+    made = SourceCount(
+        source=name,
+        role=source.role,
+        read=landed.rows_read,
+        unreadable=dict(landed.rejected),
+        opted_out=landed.opted_out,
+        landed=counted.rows,
+        excluded=counted.excluded,
+        goes_on=counted.goes_on,
+    )
+    for (outcome, reason), n in counted.fates.items():
+        if outcome == Outcome.REJECTED.value:
+            made.rejected[reason] = n
+        elif outcome == Outcome.DUPLICATE.value:
+            made.duplicate += n
+        else:
+            made.merged += n
+    if source.role == "rows":
+        _row_outcomes(site, name, made, prepared, mapped)
+    return made
+
+
+def _row_outcomes(site: Site, name: str, made: SourceCount, prepared: Prepared, mapped: Mapped) -> None:
+    """Each row that goes on, once: its worst outcome over all entries, or why no entry saw it."""
+    readers = [(rule, frame) for rule, frame in mapped if _root(site, rule.source) == name]
+    folding = any(isinstance(s, ViewSource) and name in s.folds for s in site.spec.sources.values())
+    seen = 0
+    for row in counts.row_fates(readers).collect() if readers else []:
+        made.outcomes[counts.WORST[row["worst"]]] = row["rows"]
+        seen += row["rows"]
+    unseen = made.goes_on - seen
+    through = [v for v, s in site.spec.sources.items() if isinstance(s, ViewSource) and s.of and _root(site, v) == name]
+    direct = [rule for rule, _ in readers if rule.source == name]
+    if folding and not readers:
+        made.folded = unseen
+    elif direct and not through:
+        # Counted apart from the mapping, so that a row which mapping lost shows as an imbalance.
+        made.not_claimed = prepared.counted[name].not_claimed
+    elif unseen and len(through) == 1 and not direct:
+        view = site.spec.sources[through[0]]
+        assert isinstance(view, ViewSource)
+        dropped = made.goes_on - prepared.counted[through[0]].reached
+        if view.drops:
+            made.left_by_view = {view.drops: dropped} if dropped else {}
+        else:
+            made.dropped_by_view = dropped
+        made.not_claimed = unseen - dropped
+    else:
+        made.not_claimed = unseen
+
+
+# ---------------------------------------------------------------- files
+
+
+def mapping_problems(resolution: Resolution, reports: Path) -> list[Problem]:
+    """Writes mapping_problems.csv and returns one warning a rule, with how many codes it concerns."""
+    reports.mkdir(parents=True, exist_ok=True)
+    found = resolution.problems
+    _write_csv(
+        reports / "mapping_problems.csv", list(found.columns), found.astype(object).where(found.notna(), "").values.tolist()
+    )
+    return [
+        Problem("maps", f"{len(rows)} codes: {rule}", "see mapping_problems.csv in the reports folder")
+        for rule, rows in found.groupby("rule", sort=True)
+    ]
+
+
+def write_evidence(made: Reconciliation, mapped: Mapped, reports: Path, resolved: Path) -> None:
+    """reconciliation.json and .csv, unmapped.csv, rejects.parquet, resolved_codes.parquet in the reports folder."""
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / "reconciliation.json").write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    _write_csv(reports / "reconciliation.csv", ["level", "name", "outcome", "reason", "rows"], made.lines())
+    _write_csv(
+        reports / "unmapped.csv",
+        ["source", "table", "role", "vocabulary", "code", "description", "records", "cumulative_share"],
+        _unmapped(mapped),
+    )
+    if mapped:
+        pq.write_table(counts.rejects(mapped).toArrow(), reports / "rejects.parquet")
+    pq.write_table(pq.read_table(resolved), reports / "resolved_codes.parquet")
+
+
+def _unmapped(mapped: Mapped) -> list[list[object]]:
+    """Unmapped codes, most records first; the share is cumulative over all of them."""
+    frame = counts.unmapped_codes(mapped)
+    rows = [row.asDict() for row in frame.collect()] if frame is not None else []
+    rows.sort(key=lambda r: (-r["records"], r["source"], r["table"], r["role"], r["vocabulary"] or "", r["code"]))
+    total, so_far, out = sum(row["records"] for row in rows), 0, []
+    for row in rows:
+        so_far += row["records"]
+        out.append([*row.values(), f"{so_far / total:.4f}"])
+    return [
+        [*r[:5], r[5], r[6], r[7]] for r in out
+    ]
+
+
+def _write_csv(path: Path, header: list[str], rows: object) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:  # type: ignore[attr-defined]
+        writer.writerow([_neutral(cell) for cell in row])
+    # The BOM lets spreadsheets read Korean.
+    path.write_text(text.getvalue(), encoding="utf-8-sig")
+
+
+def _neutral(cell: object) -> object:
+    """A text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

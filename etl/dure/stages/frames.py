@@ -1,0 +1,16 @@
+"""Frames written to a run's work folder and read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+
+def stored(session: SparkSession, frame: DataFrame, folder: Path) -> DataFrame:
+    """The frame, written to a folder and read back from it, so that what follows starts from files."""
+    frame.write.option("compression", "lz4").parquet(str(folder))
+    if not any(folder.glob("*.parquet")):
+        # Sail writes no file, and so no schema, for a frame without rows.
+        return session.createDataFrame([], frame.schema)
+    return session.read.parquet(str(folder))

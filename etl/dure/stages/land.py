@@ -1,0 +1,61 @@
+"""Lands every file source of a site."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+
+from dure.errors import Problem
+from dure.landing import Landed, land_source, read_exclusions
+from dure.progress import Progress
+from dure.site.loaded import Site
+from dure.site.spec import FileSource
+from dure.site.values import RefTo
+from dure.tables.rule import Rule
+
+EXCLUSIONS = "exclusions.csv"
+
+
+def land(
+    site: Site,
+    rules: list[Rule],
+    extract: Path,
+    out: Path,
+    as_of: date,
+    known: Mapping[str, tuple[str, ...]],
+    progress: Progress,
+    warn: Callable[[Problem], None],
+) -> dict[str, Landed]:
+    """Lands each source below `out`; `known` are the columns of the previous snapshot, to tell new and lost ones.
+
+    Persons in the site folder's `exclusions.csv` are left out of every source that has a person column.
+    """
+    exclusions = site.folder / EXCLUSIONS
+    opted_out = read_exclusions(exclusions, as_of) if exclusions.exists() else frozenset()
+    landed = {}
+    for name, source in site.spec.sources.items():
+        if not isinstance(source, FileSource):
+            continue
+        started = time.monotonic()
+        landed[name] = land_source(
+            name, source, defaults=site.defaults, extract=extract, out=out,
+            person=person_columns(rules, name), opted_out=opted_out, known_columns=known.get(name),
+        )
+        progress.table(name, landed[name].rows_landed, time.monotonic() - started)
+        if landed[name].new_columns:
+            warn(Problem(site.where("sources", name), f"new columns {', '.join(landed[name].new_columns)}", "map them, or name them under left_out"))
+    return landed
+
+
+def person_columns(rules: list[Rule], source: str) -> tuple[str, ...] | None:
+    """The columns of a source that name the person: as an entry's `person`, or as the key of the persons themselves."""
+    for rule in rules:
+        if rule.source != source:
+            continue
+        key = rule.entry.given("person") if rule.table != "person" else (rule.entry.key or rule.source_key)
+        parts = key.key if isinstance(key, RefTo) else key
+        if parts and all(isinstance(part, str) for part in parts):
+            return tuple(parts)
+    return None

@@ -1,0 +1,115 @@
+"""Applies every rule to its source and writes one mapped frame a rule; entities become lookups for those after them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dure.accounting.reasons import Outcome
+from dure.cdm.roles import REFERENCE_TABLES
+from dure.progress import Progress
+from dure.stages.frames import stored
+from dure.stages.prepare import Prepared
+from dure.tables.routing import part_column
+from dure.tables.rule import Lookups, Rule, Shared, evaluate, merged
+
+Mapped = list[tuple[Rule, DataFrame]]
+
+# CDM table -> the reference role that finds its rows.
+_ROLE_OF = {table: role for role, table in REFERENCE_TABLES.items() if role != "parent"}
+
+
+def map_rules(
+    session: SparkSession, rules: Sequence[Rule], prepared: Prepared, shared: Shared, work: Path, progress: Progress
+) -> Mapped:
+    """The mapped frames of all rules, read back from `work/mapped`; rules must come in the order of `rules_of`."""
+    lookups = Lookups()
+    done: Mapped = []
+    for position, rule in enumerate(rules):
+        started = time.monotonic()
+        frame = evaluate(rule, prepared.frames[rule.source], shared, lookups)
+        earlier = [(r, f) for r, f in done if r.table == rule.table]
+        if _needs_merging(rule, earlier):
+            frame = merged(rule, frame, _written_keys(earlier))
+        else:
+            frame = frame.drop(*[name for name in frame.columns if name.startswith("_keep_")])
+        done.append((rule, stored(session, frame, work / "mapped" / rule.folder)))
+        progress.table(rule.name, None, time.monotonic() - started)
+        is_last = position + 1 == len(rules) or rules[position + 1].table != rule.table
+        if is_last and rule.table in _ROLE_OF:
+            lookups = _with_lookup(lookups, rule.table, done, prepared)
+    return done
+
+
+def _needs_merging(rule: Rule, earlier: Mapped) -> bool:
+    """Whether several source rows may name one record: the entry has a key or a choice of its own, or another entry
+    of the table may have written it."""
+    if rule.table not in _ROLE_OF and rule.table != "death":
+        return False
+    return bool(rule.entry.key or rule.entry.keep or earlier or rule.table == "death")
+
+
+def _written_keys(earlier: Mapped) -> DataFrame | None:
+    found = None
+    for _, frame in earlier:
+        keys = frame.where(F.col("_outcome") == Outcome.WRITTEN.value).select(F.col("_key_hash").alias("key_hash"))
+        found = keys if found is None else found.unionByName(keys)
+    return found
+
+
+def _with_lookup(lookups: Lookups, table: str, done: Mapped, prepared: Prepared) -> Lookups:
+    """Adds the records of an entity table: one row a key; a key that only rejected rows have gets a NULL id."""
+    role = _ROLE_OF[table]
+    own = [(rule, frame) for rule, frame in done if rule.table == table]
+    keys = None
+    for rule, frame in own:
+        one = frame.where(F.col("_outcome") != Outcome.MERGED.value).select(*_key_columns(frame, table))
+        keys = one if keys is None else keys.unionByName(one)
+        lost = prepared.rejected_keys.get(rule.source)
+        if lost is not None and rule.entry.key is None:
+            keys = keys.unionByName(_lost_keys(lost, table))
+    if keys is None:
+        return lookups
+    keys = keys.where(F.col("key_hash").isNotNull())
+    if len(own) > 1 or any(rule.entry.key or rule.source in prepared.rejected_keys for rule, _ in own):
+        others = [F.max(name).alias(name) for name in keys.columns if name != "key_hash"]
+        keys = keys.groupBy("key_hash").agg(*others)
+    if table == "visit_detail" and _details_follow_visits(done):
+        lookups = lookups.with_frame("visit", _visits_with_details(lookups.frames["visit"], keys), True)
+    if table == "visit_occurrence":
+        keys = keys.withColumn("visit_detail_id", F.lit(None).cast("bigint"))
+    return lookups.with_frame(role, keys)
+
+
+def _key_columns(frame: DataFrame, table: str) -> list:
+    written = F.col("_outcome") == Outcome.WRITTEN.value
+    columns = [F.col("_key_hash").alias("key_hash"), F.when(written, F.col("_id")).alias("id")]
+    if table == "visit_occurrence":
+        columns.append(F.col(part_column("person", "id")).alias("person_id"))
+    return columns
+
+
+def _lost_keys(lost: DataFrame, table: str) -> DataFrame:
+    nothing = F.lit(None).cast("bigint")
+    columns = [F.xxhash64("_key").alias("key_hash"), nothing.alias("id")]
+    if table == "visit_occurrence":
+        columns.append(nothing.alias("person_id"))
+    return lost.select(*columns).distinct()
+
+
+def _details_follow_visits(done: Mapped) -> bool:
+    """Whether one source fills visits and details with one key, so that an event's visit names its detail too."""
+    visits = {rule.source for rule, _ in done if rule.table == "visit_occurrence" and rule.entry.key is None}
+    details = {rule.source for rule, _ in done if rule.table == "visit_detail" and rule.entry.key is None}
+    return len(visits) == 1 and visits == details
+
+
+def _visits_with_details(visits: DataFrame, details: DataFrame) -> DataFrame:
+    found = details.select(F.col("key_hash").alias("_detail_key"), F.col("id").alias("_detail_id"))
+    return visits.drop("visit_detail_id").join(found, F.col("key_hash") == F.col("_detail_key"), "left").select(
+        "key_hash", "id", "person_id", F.col("_detail_id").alias("visit_detail_id")
+    )

@@ -1,0 +1,298 @@
+"""From landed sources to frames that rules read: what goes on of each source, views over them, the resolved map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dure.accounting.reasons import Outcome
+from dure.cdm.roles import roles
+from dure.errors import ConfigurationError, Problem
+from dure.site.columns import check_columns
+from dure.site.fixed_maps import FixedMap, MapTarget
+from dure.site.loaded import Site
+from dure.site.spec import FileSource, ViewSource
+from dure.site.values import CodedColumn, Concept, FirstCoded
+from dure.site.walk import columns_read, parts
+from dure.stages.frames import stored
+from dure.tables import cells, codes, sources, views
+from dure.tables.cells import OPERATORS, Reading
+from dure.tables.keys import key_text_of
+from dure.tables.routing import EVENT_TABLES
+from dure.tables.rule import Rule, Shared
+from dure.vocab import Resolution, VocabularyStore, resolve, resolve_fixed
+
+OWN_COLUMNS = ("_file", "_row", "_key", "_row_hash", "_n")
+# A short map of our own: the unit of results such as 1:80.
+TITER = FixedMap("1:N", 1, {("{titer}",): MapTarget(vocabulary_id="UCUM", concept_code="{titer}")})
+
+
+@dataclass
+class Counted:
+    """What preparing a source or view counted; see accounting.reconciliation for the meaning of each."""
+
+    rows: int
+    excluded: dict[str, int] = field(default_factory=dict)
+    fates: dict[tuple[str, str], int] = field(default_factory=dict)
+    reached: int = 0
+    selected: dict[str, int] = field(default_factory=dict)
+    not_claimed: int = 0
+    goes_on: int = 0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The frames of all sources and views by name, the keys that sources rejected, and what was counted."""
+
+    frames: Mapping[str, DataFrame]
+    rejected_keys: Mapping[str, DataFrame]
+    counted: Mapping[str, Counted]
+
+
+def rules_of(site: Site) -> list[Rule]:
+    """The entries of a spec in the order in which their tables are built."""
+    return [
+        Rule(table, index, entry, entry.from_, entry.default_label, _source_key(site, entry.from_))
+        for table, index, entry in site.spec.entries()
+    ]
+
+
+def _source_key(site: Site, name: str) -> tuple[str, ...] | None:
+    source = site.spec.sources[name]
+    if source.key is None and isinstance(source, ViewSource) and source.of:
+        return _source_key(site, source.of)
+    return tuple(source.key) if source.key else None
+
+
+def reading_of(site: Site, rules: list[Rule], store: VocabularyStore) -> Reading:
+    """How this site's cells are read."""
+    dates = {
+        column
+        for rule in rules
+        for role in roles(rule.table).values()
+        if role.kind in ("moment", "end", "birth")
+        for _, column in columns_read(rule.entry.given(role.name), ())
+    }
+    return Reading(
+        formats=tuple(site.defaults.formats),
+        null_dates=tuple(site.defaults.null_dates),
+        zone=site.spec.site.timezone,
+        maps=site.maps,
+        concepts=resolve_fixed({**site.maps, TITER.name: TITER}, store).concepts,
+        dates=frozenset(dates),
+    )
+
+
+# ---------------------------------------------------------------- sources and views
+
+
+def prepare(
+    session: SparkSession, site: Site, rules: list[Rule], reading: Reading, landed: Mapping[str, Path], work: Path
+) -> Prepared:
+    """Frames for every source and view, with one or two aggregates each; fates and views are written to `work`."""
+    frames: dict[str, DataFrame] = {}
+    rejected: dict[str, DataFrame] = {}
+    counted: dict[str, Counted] = {}
+    for name, source in site.spec.sources.items():
+        if isinstance(source, FileSource):
+            read_by = [rule for rule in rules if rule.source == name]
+            frames[name], counted[name] = _source(session, name, source, read_by, reading, landed[name], work, rejected)
+    for name in _views_in_order(site):
+        frames[name], counted[name] = _view(session, site, name, rules, reading, frames, counted, work)
+    return Prepared(frames, rejected, counted)
+
+
+def _source(
+    session: SparkSession,
+    name: str,
+    source: FileSource,
+    rules: list[Rule],
+    reading: Reading,
+    folder: Path,
+    work: Path,
+    rejected: dict[str, DataFrame],
+) -> tuple[DataFrame, Counted]:
+    landed = session.read.parquet(str(folder))
+    if source.role == "lookup":
+        frame = sources.going_on(landed, source, reading, None)
+        rows = landed.count()
+        return frame, Counted(rows=rows, goes_on=rows)
+    row = sources.profile(landed, source, reading).collect()[0]
+    found = sources.Profile(
+        row["rows"], {x.rule: row[f"x_{x.rule}"] for x in source.exclude}, row["keyed"], row["distinct"]
+    )
+    counted = Counted(rows=found.rows, excluded={rule: n for rule, n in found.excluded.items() if n})
+    fates = None
+    if found.repeats:
+        fates = stored(session, sources.fates(landed, source, reading), work / "fates" / name)
+        for fate in fates.groupBy("_outcome", "_reason").agg(F.count(F.lit(1)).alias("rows")).collect():
+            if fate["_outcome"] != Outcome.WRITTEN.value:
+                counted.fates[fate["_outcome"], fate["_reason"] or ""] = fate["rows"]
+        rejected[name] = fates.where(F.col("_outcome") == Outcome.REJECTED.value)
+    frame = sources.going_on(landed, source, reading, fates)
+    _count_selected(frame, rules, reading, counted)
+    return frame, counted
+
+
+def _count_selected(frame: DataFrame, rules: list[Rule], reading: Reading, counted: Counted) -> None:
+    """Counts, apart from any mapping, the rows that go on, those that each entry selects and those that none does."""
+    conditions = {rule.folder: cells.condition(rule.entry.where, reading) for rule in rules}
+    none = ~reduce(lambda a, b: a | b, conditions.values()) if conditions else F.lit(False)
+    row = frame.agg(
+        F.count(F.lit(1)).alias("rows"),
+        F.count(F.when(none, F.lit(1))).alias("none"),
+        *[F.count(F.when(condition, F.lit(1))).alias(name) for name, condition in conditions.items()],
+    ).collect()[0]
+    counted.goes_on, counted.not_claimed = row["rows"], row["none"]
+    counted.selected = {name: row[name] for name in conditions}
+
+
+def _views_in_order(site: Site) -> Iterator[str]:
+    """Views after the views that they may read: a view may read what stands before it or what it is `of`."""
+    waiting = [name for name, source in site.spec.sources.items() if isinstance(source, ViewSource)]
+    done: set[str] = set()
+    while waiting:
+        ready = [name for name in waiting if not (_reads(site, name) & set(waiting) - {name})]
+        for name in ready or waiting[:1]:
+            yield name
+            done.add(name)
+            waiting.remove(name)
+
+
+def _reads(site: Site, name: str) -> set[str]:
+    source = site.spec.sources[name]
+    words = set(site.views[name].replace("`", " ").replace("(", " ").replace(")", " ").replace(",", " ").split())
+    return (words & set(site.spec.sources)) | ({source.of} if isinstance(source, ViewSource) and source.of else set())
+
+
+def _view(
+    session: SparkSession,
+    site: Site,
+    name: str,
+    rules: list[Rule],
+    reading: Reading,
+    frames: dict[str, DataFrame],
+    counted: dict[str, Counted],
+    work: Path,
+) -> tuple[DataFrame, Counted]:
+    view = site.spec.sources[name]
+    where = str(Path(site.folder.name) / view.view)
+    for other in _reads(site, name) - {name}:
+        frames[other].createOrReplaceTempView(other)
+    key = _source_key(site, view.of) if view.of else None
+    frame = views.view_frame(session, name, view, site.views[name], where, list(key) if key else None)
+    missing = check_columns(site, {name: tuple(c for c in frame.columns if c not in OWN_COLUMNS)})
+    if missing:
+        raise ConfigurationError(missing)
+    written = stored(session, frame, work / "views" / name)
+    row = views.view_counts(written).collect()[0]
+    found = Counted(rows=row["rows"], reached=row["reached"])
+    _count_selected(written, [rule for rule in rules if rule.source == name], reading, found)
+    problems = []
+    if view.of and view.grain == "one" and row["reached"] < row["rows"]:
+        problems.append(
+            Problem(where, f"says grain one, but {row['rows'] - row['reached']} rows come out more than once", "look for a join with several matches (a code table whose periods overlap), or declare grain: many with a key")
+        )
+    if row["keys"] < row["rows"]:
+        problems.append(
+            Problem(where, f"{row['rows'] - row['keys']} rows share their key with another", "declare a key: that names each row of the view")
+        )
+    for other, column in view.folds.items():
+        told = written.agg(F.sum(F.col(f"`{column}`").cast("bigint")).alias("n")).collect()[0]["n"] or 0
+        if told != counted[other].goes_on:
+            problems.append(
+                Problem(where, f"folds {told} rows of {other}, but {counted[other].goes_on} go on", f"count every row of {other} in {column}, or declare what is left out")
+            )
+        counted[other].reached += told
+    if problems:
+        raise ConfigurationError(problems)
+    return written, found
+
+
+# ---------------------------------------------------------------- codes
+
+
+@dataclass(frozen=True)
+class ResolvedCodes:
+    """The resolved map of the run as the engine sees it, what the resolver said, and domains of fixed concepts."""
+
+    engine_map: codes.ResolvedMap
+    resolution: Resolution
+    domains: dict[int, str]
+
+
+def resolve_codes(
+    session: SparkSession, site: Site, rules: list[Rule], reading: Reading, prepared: Prepared, store: VocabularyStore, work: Path
+) -> ResolvedCodes:
+    """Asks all sources in one action which codes they hold, resolves them and writes `work/resolved.parquet`."""
+    asked: list[DataFrame] = []
+    for rule in rules:
+        alternatives = [
+            one for value in codes.coded_roles(rule.entry, rule.table).values() for one in codes.alternatives(value, reading)
+        ]
+        asked += codes.requests(prepared.frames[rule.source], alternatives)
+    requests = _collected(asked)
+    resolution = resolve(requests[list(codes.REQUEST)].drop_duplicates(), site.vocabularies, store)
+    targets = resolution.targets
+    path = work / "resolved.parquet"
+    pq.write_table(_keyed(resolution), path)
+    dated = bool(targets["valid_start"].notna().any() or targets["valid_end"].notna().any())
+    fixed = _fixed_concepts(rules, reading)
+    known = store.concepts(fixed) if fixed else pd.DataFrame({"concept_id": [], "domain_id": []})
+    domains = {int(c): str(d) for c, d in zip(known["concept_id"], known["domain_id"], strict=True)}
+    return ResolvedCodes(codes.ResolvedMap(session.read.parquet(str(path)), dated), resolution, domains)
+
+
+def _collected(asked: list[DataFrame]) -> pd.DataFrame:
+    if not asked:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*codes.REQUEST, "description", "records")})
+    union = reduce(lambda a, b: a.unionByName(b), asked)
+    return union.toArrow().to_pandas()
+
+
+def _keyed(resolution: Resolution) -> pa.Table:
+    """The resolved map with the key that rows ask by; provenance travels along for the reports."""
+    table = resolution.to_arrow()
+    requests = zip(*[table.column(name).to_pylist() for name in codes.REQUEST], strict=True)
+    return table.append_column("request_key", pa.array([key_text_of(request) for request in requests], pa.string()))
+
+
+def _fixed_concepts(rules: list[Rule], reading: Reading) -> list[int]:
+    """Concepts that codes of event tables take without a look-up: their domains route the rows."""
+    found: set[int] = set()
+    for rule in rules:
+        if rule.table in EVENT_TABLES:
+            found |= _fixed_of(rule.entry.given("code"), reading)
+    return sorted(found)
+
+
+def _fixed_of(value: object, reading: Reading) -> set[int]:
+    if isinstance(value, FirstCoded):
+        return {concept for option in value.first_of for concept in _fixed_of(option, reading)}
+    if isinstance(value, Concept):
+        return {value.concept_id}
+    if isinstance(value, CodedColumn) and value.map is not None:
+        return {concept for concept in reading.concepts[value.map].values() if concept}
+    return set()
+
+
+def structural_concepts(rules: list[Rule], reading: Reading, shared: Shared) -> list[int]:
+    """Concepts that come from the spec or from Dure itself, not from a code: types, visit classes, operators, …"""
+    found = {concept for concept in OPERATORS.values()}
+    for concepts in reading.concepts.values():
+        found |= set(concepts.values())
+    for rule in rules:
+        for value in codes.coded_roles(rule.entry, rule.table).values():
+            found |= {part.concept_id for _, part in parts(value, ()) if isinstance(part, Concept)}
+            found |= {value} if isinstance(value, int) else set()
+    if isinstance(shared.default_type, int):
+        found.add(shared.default_type)
+    return sorted(found - {0})

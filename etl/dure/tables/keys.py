@@ -1,0 +1,83 @@
+"""Natural keys as one text, and record ids made from them.
+
+The key text is what landing writes as `_key`: NULL parts are `\\N`, `\\` and `|` are escaped, parts are joined by `|`;
+so two different keys never give one text.  A record id is the 64-bit xxHash of site, source, rule, key and occurrence,
+masked to the bits that its readers can hold, and never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+EVENT_ID_BITS = 63
+# R reads bigint as double: what studies join on stays below 2^53.
+ENTITY_ID_BITS = 53
+ENTITY_TABLES = frozenset({"person", "visit_occurrence", "visit_detail", "provider", "care_site", "location"})
+# visit_detail is one of the visits that people join on, so it is an entity too.
+
+NULL_PART = "\\N"
+
+
+def escaped(part: str | None) -> str:
+    """One part of a key text, in plain Python."""
+    return NULL_PART if part is None else part.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def key_text_of(parts: Iterable[str | None]) -> str:
+    """The key text of values already in Python."""
+    return "|".join(escaped(part) for part in parts)
+
+
+def key_text(parts: Sequence[Column]) -> Column:
+    """The key text of one row; NULL when every part is NULL."""
+    one_by_one = [
+        F.coalesce(
+            F.replace(F.replace(part, F.lit("\\"), F.lit("\\\\")), F.lit("|"), F.lit("\\|")),
+            F.lit(NULL_PART),
+        )
+        for part in parts
+    ]
+    present = F.coalesce(*parts).isNotNull()
+    return F.when(present, F.concat_ws("|", *one_by_one))
+
+
+def key_hash(text: Column) -> Column:
+    """64 bits that stand for a key text in joins; NULL stays NULL."""
+    return F.when(text.isNotNull(), F.xxhash64(text))
+
+
+def id_bits(table: str) -> int:
+    """How many bits a record id of this CDM table may have."""
+    return ENTITY_ID_BITS if table in ENTITY_TABLES else EVENT_ID_BITS
+
+
+def record_id(
+    site: str,
+    source: str,
+    table: str,
+    label: str,
+    key: Column,
+    occurrence: Column,
+    bits: int,
+    salts: Mapping[str, int] | None = None,
+) -> Column:
+    """The id of the record that one source row gives under one rule; never 0 and never negative.
+
+    `salts` maps the SHA-256 of a hashed text that once collided to the salt under which it is hashed since.
+    """
+    prefix = key_text_of((site, source, table, label)) + "|"
+    text = F.concat(F.lit(prefix), key, F.lit("|"), occurrence)
+    if salts:
+        salted = F.create_map(*[F.lit(str(item)) for pair in salts.items() for item in pair])
+        text = F.concat(text, F.coalesce(salted[F.sha2(text, 256)], F.lit("")))
+    masked = F.xxhash64(text).bitwiseAND(F.lit((1 << bits) - 1))
+    return F.when(masked == 0, F.lit(1).cast("bigint")).otherwise(masked)
+
+
+def hashed_text(site: str, source: str, table: str, label: str, key: Column, occurrence: Column) -> Column:
+    """SHA-256 of what `record_id` hashes: names a record in the salts file without showing its key."""
+    prefix = key_text_of((site, source, table, label)) + "|"
+    return F.sha2(F.concat(F.lit(prefix), key, F.lit("|"), occurrence), 256)
