@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,14 +144,17 @@ def _spark(options: EngineOptions) -> Iterator[Engine]:
     master = options.master
     if options.threads and master == "local[*]":
         master = f"local[{options.threads}]"
-    builder = (
-        SparkSession.builder.remote(master)
-        .config("spark.driver.memory", f"{(options.memory or 4 << 30) >> 20}m")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.log.level", "ERROR")
-        .config("spark.sql.warehouse.dir", str(Path(os.environ.get("TMPDIR", "/tmp")) / "dure-warehouse"))
-    )
+    # Settings that a running JVM cannot change any more go in before it starts.
+    static = {
+        "spark.driver.memory": f"{(options.memory or 4 << 30) >> 20}m",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "dure-warehouse"),
+    }
+    submit = [part for name, value in static.items() for part in ("--conf", f"{name}={value}")]
+    os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit, "pyspark-shell"])
+    builder = SparkSession.builder.remote(master)
     session = builder.getOrCreate()
     try:
         yield Engine(_configured(session, options), "spark", session.version, options.parallelism)
@@ -162,11 +167,15 @@ def _connect(address: str) -> SparkSession:
     from pyspark.sql import SparkSession
 
     try:
-        session = SparkSession.builder.remote(address).create()
+        session: SparkSession = SparkSession.builder.remote(address).create()
         session.conf.get("spark.sql.session.timeZone", "UTC")  # the first call that needs an answer
     except (PySparkException, OSError) as error:
         raise ConfigurationError(
-            Problem("--engine", f"nobody answers at {address} ({type(error).__name__})", "start the server, or use --engine sail")
+            Problem(
+                "--engine",
+                f"nobody answers at {address} ({type(error).__name__})",
+                "start the server, or use --engine sail",
+            )
         ) from error
     return session
 
@@ -198,9 +207,17 @@ def _require_java() -> None:
     version = java_version()
     if version is None:
         raise ConfigurationError(
-            Problem("--engine spark", "found no Java", f"install Java {MINIMUM_JAVA} or later (JAVA_HOME or PATH), or use --engine sail")
+            Problem(
+                "--engine spark",
+                "found no Java",
+                f"install Java {MINIMUM_JAVA} or later (JAVA_HOME or PATH), or use --engine sail",
+            )
         )
     if version < MINIMUM_JAVA:
         raise ConfigurationError(
-            Problem("--engine spark", f"found Java {version}", f"Apache Spark 4 needs Java {MINIMUM_JAVA} or later; or use --engine sail")
+            Problem(
+                "--engine spark",
+                f"found Java {version}",
+                f"Apache Spark 4 needs Java {MINIMUM_JAVA} or later; or use --engine sail",
+            )
         )

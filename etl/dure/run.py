@@ -104,8 +104,13 @@ def _land(run: _Run) -> None:
         run.warn(problem)
     previous = run.lake.latest_manifest()
     run.landed = land(
-        run.site, run.rules, run.options.source, run.staging.landing, run.as_of,
-        {name: given.columns for name, given in previous.inputs.items()} if previous else {}, run.progress, run.warn,
+        run.site,
+        run.rules,
+        run.options.source,
+        run.staging.landing,
+        {name: given.columns for name, given in previous.inputs.items()} if previous else {},
+        run.progress,
+        run.warn,
     )
 
 
@@ -201,13 +206,19 @@ def run_site(options: RunOptions, progress: Progress) -> RunResult:
     """
     names = [stage.name for stage in STAGES]
     if options.until is not None and options.until not in names:
-        raise ConfigurationError(Problem("--until", f"there is no stage '{options.until}'", f"one of {', '.join(names)}"))
+        raise ConfigurationError(
+            Problem("--until", f"there is no stage '{options.until}'", f"one of {', '.join(names)}")
+        )
     progress.stage("open")
     site = load_site(options.site, options.sites, options.source, header_of)
     as_of = options.as_of or site.spec.site.extract_date
     if as_of is None:
         raise ConfigurationError(
-            Problem(site.where("site"), "nothing says as of which day the extract was taken", "give site.extract_date, or --as-of")
+            Problem(
+                site.where("site"),
+                "nothing says as of which day the extract was taken",
+                "give site.extract_date, or --as-of",
+            )
         )
     lake = Lake(options.lake)
     own = lake.site(site.spec.site.id)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from dure.cdm.schema import CDM_VERSION, site_tables
 from dure.snapshot.lake import Lake, SiteLake, Staging
 from dure.snapshot.manifest import (
@@ -35,7 +36,9 @@ def fill(staging: Staging, persons: int = 2) -> None:
     empty = parquet_of()
     for table in site_tables():
         (staging.cdm / table).mkdir()
-        (staging.cdm / table / "part-0.parquet").write_bytes(parquet_of(*range(persons)) if table == "person" else empty)
+        (staging.cdm / table / "part-0.parquet").write_bytes(
+            parquet_of(*range(persons)) if table == "person" else empty
+        )
     (staging.reports / "reconciliation.csv").write_text("source,outcome,rows\n환자,written,2\n", "utf-8")
     (staging.landing / "patient").mkdir()
     (staging.landing / "patient" / "part-0.parquet").write_bytes(empty)
@@ -59,7 +62,9 @@ def manifest_of(staging: Staging, site: str = SITE) -> Manifest:
             "patient": Input(
                 columns=("환자번호", "성별"),
                 files=(
-                    InputFile(path="환자.csv", bytes=10, sha256="d" * 64, modified=datetime(2026, 3, 14, 23, tzinfo=UTC)),
+                    InputFile(
+                        path="환자.csv", bytes=10, sha256="d" * 64, modified=datetime(2026, 3, 14, 23, tzinfo=UTC)
+                    ),
                 ),
                 rows_read=3,
                 rows_landed=2,

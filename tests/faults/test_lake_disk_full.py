@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filled_lake import FIRST, SECOND, SITE, build, fill, lake_with_first, manifest_of
+
 from dure.errors import ExitCode
 from dure.snapshot.durable import LakeError
 from dure.snapshot.lake import Lake, SiteLake
 from dure.snapshot.manifest import changed_files, read_manifest
-from filled_lake import FIRST, SECOND, SITE, build, fill, lake_with_first, manifest_of
 
 
 def refuse_call(monkeypatch: pytest.MonkeyPatch, name: str, number: int, code: int) -> None:
@@ -39,7 +40,16 @@ def first_is_whole(site: SiteLake) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("fsync", 1), ("fsync", 2), ("fsync", 30), ("rename", 1), ("rename", 2), ("rename", 3), ("replace", 1), ("replace", 2)],
+    [
+        ("fsync", 1),
+        ("fsync", 2),
+        ("fsync", 30),
+        ("rename", 1),
+        ("rename", 2),
+        ("rename", 3),
+        ("replace", 1),
+        ("replace", 2),
+    ],
 )
 def test_no_room_while_committing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
     site = lake_with_first(tmp_path)
@@ -68,7 +78,7 @@ def test_no_room_when_a_run_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     site = lake_with_first(tmp_path)
     with site.lock(), monkeypatch.context() as patch:
         refuse_call(patch, "mkdir", 1, errno.EDQUOT)
-        with pytest.raises(LakeError, match=f"raise the disk quota .*the latest snapshot is still {FIRST}"):
+        with pytest.raises(LakeError, match=rf"raise the disk quota .*the latest snapshot is still {FIRST}"):
             site.begin(SECOND)
     assert site.latest().name == FIRST
 
@@ -80,7 +90,7 @@ def test_a_pointer_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: py
         site.set_pointer("passed", FIRST)
         with monkeypatch.context() as patch:
             refuse_call(patch, "replace", 1, errno.EROFS)
-            with pytest.raises(LakeError, match="mount that disk for writing.*the pointer 'passed' stays"):
+            with pytest.raises(LakeError, match=r"mount that disk for writing.*the pointer 'passed' stays"):
                 site.set_pointer("passed", SECOND)
     assert site.current().name == FIRST
 
@@ -134,7 +144,10 @@ def test_the_kernel_really_refuses_to_write_more(tmp_path: Path) -> None:
     assert done.stderr == ""
     assert done.returncode == ExitCode.CONFIGURATION
     assert "File too large" in done.stdout
-    assert f"raise the limit on file sizes (ulimit -f), then run again; the latest snapshot is still {FIRST}" in done.stdout
+    assert (
+        f"raise the limit on file sizes (ulimit -f), then run again; the latest snapshot is still {FIRST}"
+        in done.stdout
+    )
     site = Lake(tmp_path).site(SITE)
     assert site.latest().name == FIRST
     assert first_is_whole(site)

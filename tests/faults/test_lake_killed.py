@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from filled_lake import FIRST, SECOND
 
+# One process builds all the lakes, whichever test asks first.
+pytestmark = pytest.mark.xdist_group("killed commits")
+
 THIRD = "20260316T010000Z"
 
 
@@ -19,7 +22,10 @@ THIRD = "20260316T010000Z"
 def deaths(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     script = Path(__file__).with_name("killed_commits.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path_factory.mktemp("lakes"))], capture_output=True, text=True, check=False
+        [sys.executable, str(script), str(tmp_path_factory.mktemp("lakes"))],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filled_lake import SITE
+
 from dure.errors import ExitCode, SiteLockedError
 from dure.snapshot.lake import Lake
-from filled_lake import SITE
 
 HOLDER = """
 import sys
@@ -79,6 +80,6 @@ def test_sites_do_not_wait_for_each_other(tmp_path: Path) -> None:
 def test_a_holder_that_has_not_yet_said_who_it_is(tmp_path: Path) -> None:
     with holder(tmp_path):
         os.truncate(tmp_path / "sites" / SITE / "lock", 0)
-        with pytest.raises(SiteLockedError, match="another run holds the site 바다병원, started this moment"):
-            with Lake(tmp_path).site(SITE).lock():
-                pass
+        said = f"another run holds the site {SITE}, started this moment"
+        with pytest.raises(SiteLockedError, match=said), Lake(tmp_path).site(SITE).lock():
+            pass

@@ -9,11 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from filled_lake import FIRST, SECOND, SITE, build, fill, lake_with_first, manifest_of, parquet_of
+
 from dure.errors import ConfigurationError, ExitCode, IntegrityError
 from dure.snapshot.durable import LakeError
 from dure.snapshot.lake import Lake
 from dure.snapshot.manifest import changed_files, read_manifest
-from filled_lake import FIRST, SECOND, SITE, build, fill, lake_with_first, manifest_of, parquet_of
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is true here is true without it; the tests of a full disk and of the lock do wait."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 def names(folder: Path) -> list[str]:

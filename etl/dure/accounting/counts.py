@@ -25,7 +25,9 @@ def rule_counts(mapped: Mapped) -> DataFrame:
 def _rule_counts(rule: Rule, frame: DataFrame) -> DataFrame:
     have = set(frame.columns)
     notes = [
-        (F.count(F.when(F.col(f"_note_{n}"), F.lit(1))) if f"_note_{n}" in have else F.sum(F.lit(0))).cast("bigint").alias(f"note_{n}")
+        (F.count(F.when(F.col(f"_note_{n}"), F.lit(1))) if f"_note_{n}" in have else F.sum(F.lit(0)))
+        .cast("bigint")
+        .alias(f"note_{n}")
         for n in Note
     ]
     return (
@@ -106,7 +108,15 @@ def unmapped_codes(mapped: Mapped) -> DataFrame | None:
         written = frame.where((F.col("_outcome") == Outcome.WRITTEN.value) & (F.col("_rank") == 0))
         if "_vocabulary" in frame.columns:
             found.append(
-                _unmapped(written, rule, "code", "code__concept_id", F.col("source_value__value"), F.col("_vocabulary"), F.col("_description"))
+                _unmapped(
+                    written,
+                    rule,
+                    "code",
+                    "code__concept_id",
+                    F.col("source_value__value"),
+                    F.col("_vocabulary"),
+                    F.col("_description"),
+                )
             )
         for role in roles(rule.table).values():
             text, concept = part_column(role.name, "source_value"), part_column(role.name, "concept_id")
@@ -125,20 +135,31 @@ def _unmapped(
         .groupBy("vocabulary", "code")
         .agg(F.count(F.lit(1)).alias("records"), F.max("description").alias("description"))
         .select(
-            F.lit(rule.source).alias("source"), F.lit(rule.table).alias("table"), F.lit(role).alias("role"),
-            "vocabulary", "code", "description", "records",
+            F.lit(rule.source).alias("source"),
+            F.lit(rule.table).alias("table"),
+            F.lit(role).alias("role"),
+            "vocabulary",
+            "code",
+            "description",
+            "records",
         )
     )
 
 
 def duplicate_ids(tables: dict[str, tuple[DataFrame, str]]) -> DataFrame | None:
     """One row a table: `rows` and `ids` (distinct record ids); equal unless two records share an id."""
-    return _union(
-        [
-            frame.agg(F.count(F.lit(1)).alias("rows"), F.count_distinct(key).alias("ids")).select(F.lit(name).alias("table"), "rows", "ids")
-            for name, (frame, key) in tables.items()
-        ]
-    ) if tables else None
+    return (
+        _union(
+            [
+                frame.agg(F.count(F.lit(1)).alias("rows"), F.count_distinct(key).alias("ids")).select(
+                    F.lit(name).alias("table"), "rows", "ids"
+                )
+                for name, (frame, key) in tables.items()
+            ]
+        )
+        if tables
+        else None
+    )
 
 
 def _union(frames: list[DataFrame]) -> DataFrame:

@@ -100,11 +100,23 @@ class Reconciliation(_Record):
 
     def _source_problems(self) -> Iterator[Problem]:
         for s in self.sources:
-            yield from _sum(s.source, "rows read", s.read, "landed, unreadable and opted out", s.landed + sum(s.unreadable.values()) + s.opted_out)
+            yield from _sum(
+                s.source,
+                "rows read",
+                s.read,
+                "landed, unreadable and opted out",
+                s.landed + sum(s.unreadable.values()) + s.opted_out,
+            )
             out = sum(s.excluded.values()) + s.duplicate + s.merged + sum(s.rejected.values())
             yield from _sum(s.source, "rows landed", s.landed, "taken out and going on", out + s.goes_on)
             if s.role == "rows":
-                ends = sum(s.outcomes.values()) + s.not_claimed + s.dropped_by_view + sum(s.left_by_view.values()) + s.folded
+                ends = (
+                    sum(s.outcomes.values())
+                    + s.not_claimed
+                    + s.dropped_by_view
+                    + sum(s.left_by_view.values())
+                    + s.folded
+                )
                 yield from _sum(s.source, "rows going on", s.goes_on, "outcomes", ends)
 
     def _rule_problems(self) -> Iterator[Problem]:
@@ -161,4 +173,6 @@ class Reconciliation(_Record):
 
 def _sum(where: str, what: str, found: int, parts: str, expected: int) -> Iterator[Problem]:
     if found != expected:
-        yield Problem(where, f"{what} are {found}, but {parts} add up to {expected}", "nothing is published; please report this")
+        yield Problem(
+            where, f"{what} are {found}, but {parts} add up to {expected}", "nothing is published; please report this"
+        )

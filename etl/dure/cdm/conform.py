@@ -22,12 +22,17 @@ def conform(frame: DataFrame, table_name: str, columns: Mapping[str, Column]) ->
     unfilled = [c.name for c in cdm_table.columns if c.required and c.name not in columns]
     if unknown or unfilled:
         raise IntegrityError(
-            [Problem(f"table {table_name}", f"has no column {name}", "fix the module that builds it") for name in unknown]
-            + [Problem(f"table {table_name}", f"nothing fills the required column {name}", "fix the module that builds it") for name in unfilled]
+            [
+                Problem(f"table {table_name}", f"has no column {name}", "fix the module that builds it")
+                for name in unknown
+            ]
+            + [
+                Problem(
+                    f"table {table_name}", f"nothing fills the required column {name}", "fix the module that builds it"
+                )
+                for name in unfilled
+            ]
         )
     return frame.select(
-        [
-            columns.get(column.name, F.lit(None)).cast(column.spark).alias(column.name)
-            for column in cdm_table.columns
-        ]
+        [columns.get(column.name, F.lit(None)).cast(column.spark).alias(column.name) for column in cdm_table.columns]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -76,8 +77,13 @@ def stopped(state: State, error: click.Abort) -> int:
 def failed(state: State, error: DureError) -> int:
     if state.debug:
         traceback.print_exception(error)
-    _end(state, sorted(error.problems), error.exit_code)
+    _end(state, sorted(error.problems, key=_by_place), error.exit_code)
     return int(error.exit_code)
+
+
+def _by_place(problem: Problem) -> list[tuple[int, str]]:
+    """Sorts `site.yaml:9` before `site.yaml:10`."""
+    return [(int(part) if part.isdecimal() else 0, part) for part in re.split(r"([0-9]+)", problem.where)]
 
 
 def apologised(state: State, error: Exception) -> int:

@@ -39,9 +39,15 @@ def from_events(tables: Mapping[str, DataFrame], person: DataFrame, site: str, a
     spans = [
         frame.select(
             "person_id",
-            F.least(*[F.col(name) for name in dates]).alias("first") if len(dates) > 1 else F.col(dates[0]).alias("first"),
-            F.greatest(*[F.col(name) for name in dates]).alias("last") if len(dates) > 1 else F.col(dates[0]).alias("last"),
-        ).groupBy("person_id").agg(F.min("first").alias("first"), F.max("last").alias("last"))
+            F.least(*[F.col(name) for name in dates]).alias("first")
+            if len(dates) > 1
+            else F.col(dates[0]).alias("first"),
+            F.greatest(*[F.col(name) for name in dates]).alias("last")
+            if len(dates) > 1
+            else F.col(dates[0]).alias("last"),
+        )
+        .groupBy("person_id")
+        .agg(F.min("first").alias("first"), F.max("last").alias("last"))
         for name, frame in tables.items()
         if (dates := OBSERVED.get(name))
     ]

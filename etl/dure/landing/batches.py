@@ -21,7 +21,7 @@ class TextBatch:
     nulls_done: bool
 
 
-class NeedsCare(Exception):  # noqa: N818 - not an error: the file is read again, carefully
+class NeedsCare(Exception):
     """The quick reading met something that only the careful one can take apart."""
 
 

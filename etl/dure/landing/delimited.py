@@ -120,9 +120,7 @@ class _Blocks:
 
     closed = False
 
-    def __init__(
-        self, file: OpenedFile, layout: Layout, head: Head, rejects: FileRejects, *, careful: bool
-    ) -> None:
+    def __init__(self, file: OpenedFile, layout: Layout, head: Head, rejects: FileRejects, *, careful: bool) -> None:
         self._layout = layout
         self._source: Utf8Blocks | CarefulBlocks
         self.removed: list[int] = []

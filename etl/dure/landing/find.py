@@ -71,7 +71,12 @@ def _matches(pattern: str, extract: Path) -> set[str]:
     forms = {unicodedata.normalize(form, pattern) for form in ("NFC", "NFD")}
     if exact := {form for form in forms if (extract / form).is_file()}:
         return exact
-    return {Path(name).as_posix() for form in forms for name in glob.glob(form, root_dir=extract, recursive=True)}
+    return {Path(name).as_posix() for form in forms for name in _glob(form, extract)}
+
+
+def _glob(pattern: str, extract: Path) -> list[str]:
+    # not Path.glob, which finds hidden files, half-written ones of a copy among them
+    return glob.glob(pattern, root_dir=extract, recursive=True)  # noqa: PTH207
 
 
 def _nothing(where: str, pattern: str, extract: Path, *, only_folders: bool) -> Problem:

@@ -28,7 +28,7 @@ class Headed:
     head: Head
 
 
-def header_of(source: FileSource, defaults: Defaults, extract: Path, name: str = "source") -> tuple[str, ...]:
+def header_of(name: str, source: FileSource, defaults: Defaults, extract: Path) -> tuple[str, ...]:
     """The column names of a source (`COL_nfkc` among them), from the tops of its files; raises SourceError."""
     layout = layout_of(name, source, defaults)
     heads = read_heads(layout, find_files(layout.where, source.path, extract))
@@ -75,7 +75,9 @@ def check_columns_named(layout: Layout, names: Sequence[str], named: Iterable[tu
 def _head(layout: Layout, file: FoundFile) -> Head:
     where = layout.at(file.shown)
     if file.state.size == 0:
-        raise SourceError(Problem(where, "the file is empty", "export it again; a file without rows needs its header line"))
+        raise SourceError(
+            Problem(where, "the file is empty", "export it again; a file without rows needs its header line")
+        )
     if layout.format == "parquet":
         head = Head(parquet_names(file.path, where), "", 1)
     else:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,9 @@ def land_source(
     new = _new_columns(layout, names, known_columns)
     warnings = list(found.warnings)
     if new:
-        warnings.append(Problem(layout.where, f"new columns: {', '.join(new)}", "map them, or name them under left_out"))
+        warnings.append(
+            Problem(layout.where, f"new columns: {', '.join(new)}", "map them, or name them under left_out")
+        )
     try:
         with _Landing(layout, names, out, person or (), opted_out) as landing:
             files = [landing.land(headed, part, progress) for part, headed in enumerate(heads)]
@@ -110,7 +112,9 @@ def land_source(
         files=tuple(files),
         rows_read=landing.rows_read,
         rows_landed=landing.rows_landed,
-        rejected={reason.value: count for reason, count in sorted(landing.log.counts.items(), key=lambda r: r[0].value)},
+        rejected={
+            reason.value: count for reason, count in sorted(landing.log.counts.items(), key=lambda r: r[0].value)
+        },
         opted_out=landing.opted_out,
         new_columns=new,
         warnings=tuple(warnings),
@@ -157,8 +161,8 @@ class _Landing:
         self._opt_out_path.unlink(missing_ok=True)
 
     def __enter__(self) -> _Landing:
-        # One thread writes and, for Parquet, one hashes, while this one reads.
-        self._pool = self._stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="landing"))
+        # One thread reads ahead, one writes, and one hashes Parquet.
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(3, thread_name_prefix="landing"))
         self._stack.callback(self.log.close)
         return self
 
@@ -193,12 +197,13 @@ class _Landing:
         writer = PartWriter(path, self._schema, self._pool)
         try:
             with _Reading(self._layout, headed, rejects, self._pool, careful=careful) as reading:
-                for batch in reading.batches:
-                    read += len(batch.rows)
-                    landed, out = self._landed(batch, headed.file.shown)
-                    writer.write(landed)
-                    if out is not None:
-                        opted_out.append(out)
+                with closing(_read_ahead(reading.batches, self._pool)) as batches:
+                    for batch in batches:
+                        read += len(batch.rows)
+                        landed, out = self._landed(batch, headed.file.shown)
+                        writer.write(landed)
+                        if out is not None:
+                            opted_out.append(out)
                 entry = reading.finish()
             read += len(rejects)
             self._refuse_mostly_rejected(headed, rejects, read)
@@ -293,10 +298,21 @@ class _Reading:
         return input_file(file.path, file.shown, self._layout.at(file.shown), file.state, size, sha256)
 
 
+def _read_ahead(batches: Iterator[TextBatch], pool: ThreadPoolExecutor) -> Generator[TextBatch, None, None]:
+    """The same batches; each is read and parsed while the one before is being worked on."""
+    coming = pool.submit(next, batches, None)
+    try:
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
+    finally:
+        wait([coming])  # so that nobody reads a file that its reading has closed
+
+
 def _sha256(path: Path) -> tuple[int, str]:
     """Size and SHA-256 of a file that is not read from end to end otherwise."""
     digest, size = hashlib.sha256(), 0
-    with open(path, "rb", buffering=0) as file:
+    with path.open("rb", buffering=0) as file:
         while block := file.read(1 << 20):
             digest.update(block)
             size += len(block)

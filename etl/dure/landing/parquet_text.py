@@ -46,7 +46,9 @@ def read_parquet(path: Path, where: str) -> Iterator[TextBatch]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                columns = {name: text_of(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+                columns = {
+                    name: text_of(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)
+                }
                 yield TextBatch(columns, np.arange(row, row + len(batch), dtype=np.int64), nulls_done=False)
                 row += len(batch)
     except (pa.ArrowException, OSError) as error:
@@ -77,7 +79,8 @@ def _has_text(kind: pa.DataType) -> bool:
         return _has_text(kind.value_type)
     text = t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
     number = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_boolean(kind)
-    return text or number or t.is_date(kind) or t.is_time(kind) or t.is_timestamp(kind) or t.is_null(kind)
+    moment = t.is_date(kind) or t.is_time(kind) or t.is_timestamp(kind)
+    return bool(text or number or moment or t.is_null(kind))
 
 
 def _float_text(column: pa.Array) -> pa.Array:

@@ -61,7 +61,9 @@ def fields_of(layout: Layout, record: str) -> list[str]:
     if layout.quote is None:
         return record.split(layout.field_delimiter)
     quote, delimiter = re.escape(layout.quote), re.escape(layout.field_delimiter)
-    parts = re.compile(rf"(?:{quote}((?:[^{quote}]++|{quote}{quote})*+){quote})?([^{delimiter}]*+)(?:{delimiter}|\Z)", re.S)
+    parts = re.compile(
+        rf"(?:{quote}((?:[^{quote}]++|{quote}{quote})*+){quote})?([^{delimiter}]*+)(?:{delimiter}|\Z)", re.S
+    )
     fields, position = [], 0
     while position <= len(record):
         match = parts.match(record, position)
@@ -127,7 +129,9 @@ def _refuse_marked(head: Head, source: Bytes, layout: Layout, decoder: Decoder) 
         return
     likely = likely_encodings(decoder.raw(head.text), layout.encoding)
     do = f"encoding: {' or '.join(likely)} reads it" if likely else "ask for the encoding of the export"
-    raise SourceError(Problem(source.where, f"the header is not {layout.encoding} text", f"{do} (sources.{layout.source})"))
+    raise SourceError(
+        Problem(source.where, f"the header is not {layout.encoding} text", f"{do} (sources.{layout.source})")
+    )
 
 
 class CarefulBlocks:

@@ -103,7 +103,7 @@ class Decoder:
                 found = f"begins with the byte order mark of {encoding}, declared is {self._layout.encoding}"
                 raise SourceError(Problem(self._source.where, found, f"encoding: {encoding}"))
             if encoding != "utf-8":
-                self.raw_encoding = f"{encoding}-{'le' if mark[:1] == b'\xff' else 'be'}"
+                self.raw_encoding = encoding + ("-le" if mark.startswith(b"\xff") else "-be")
             return
         if family in ("utf-16", "utf-32") and self.raw_encoding == family:
             self.raw_encoding = f"{family}-le"
@@ -177,4 +177,3 @@ def likely_encodings(sample: bytes, declared: str) -> list[str]:
             continue
         found.append(encoding)
     return found
-

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dure.errors import Problem
 from dure.site.shapes import LARGEST_CONCEPT_ID

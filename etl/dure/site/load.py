@@ -181,7 +181,8 @@ class _Loader:
         if not isinstance(name, str) or not name:
             return None, None, {}
         sites = self.folder.parent
-        places = (sites / "consortia", sites / ".." / "consortia")
+        above = sites.parent if sites.name not in ("", "..") else sites / ".."
+        places = (sites / "consortia", above / "consortia")
         for place in places:
             if (place / name / "consortium.yaml").is_file():
                 owner = self._document(place / name, "consortium.yaml", "consortium")

@@ -81,10 +81,8 @@ def parse_view(sql: str, shown: str, sources: frozenset[str]) -> tuple[View | No
         ]
     root = statements[0]
     if not isinstance(root, exp.Select):
-        kind = "a set operation (UNION, …)" if isinstance(root, exp.SetOperation) else root.key.upper()
-        do = (
-            "give each SELECT its own view and entry" if isinstance(root, exp.SetOperation) else "write SELECT … FROM …"
-        )
+        kind = "UNION or its like" if isinstance(root, exp.SetOperation) else root.key.upper()
+        do = "give each SELECT a view and an entry of its own"
         return None, [*problems, Problem(f"{shown}:1", f"{kind}, where a view is one SELECT", do)]
     if root.args.get("into"):
         problems.append(Problem(f"{shown}:1", "SELECT … INTO writes a table", "remove INTO"))

@@ -125,7 +125,7 @@ def _yaml_hint(what: str) -> str:
         return "indent with spaces"
     if "undefined alias" in what:
         return "an alias *name needs an anchor &name above it; a value that begins with * needs quotes"
-    if "single document" in what:
+    if "another document" in what:
         return "a spec is one document; remove the line '---'"
     return "a value that holds ': ' or ' #', or begins with one of * & ! % @ ` { [, needs quotes"
 

@@ -216,7 +216,9 @@ def mapping_problems(resolution: Resolution, reports: Path) -> list[Problem]:
     reports.mkdir(parents=True, exist_ok=True)
     found = resolution.problems
     _write_csv(
-        reports / "mapping_problems.csv", list(found.columns), found.astype(object).where(found.notna(), "").values.tolist()
+        reports / "mapping_problems.csv",
+        list(found.columns),
+        found.astype(object).where(found.notna(), "").values.tolist(),
     )
     return [
         Problem("maps", f"{len(rows)} codes: {rule}", "see mapping_problems.csv in the reports folder")
@@ -248,9 +250,7 @@ def _unmapped(mapped: Mapped) -> list[list[object]]:
     for row in rows:
         so_far += row["records"]
         out.append([*row.values(), f"{so_far / total:.4f}"])
-    return [
-        [*r[:5], r[5], r[6], r[7]] for r in out
-    ]
+    return [[*r[:5], r[5], r[6], r[7]] for r in out]
 
 
 def _write_csv(path: Path, header: list[str], rows: object) -> None:

@@ -23,5 +23,12 @@ def check_ids(session: SparkSession, cdm: Path, tables: Mapping[str, int]) -> No
     shared = [row for row in frame.collect() if row["rows"] != row["ids"]] if frame is not None else []
     if shared:
         raise IntegrityError(
-            [Problem(f"table {row['table']}", f"{row['rows'] - row['ids']} records share their id with another", "nothing is published") for row in shared]
+            [
+                Problem(
+                    f"table {row['table']}",
+                    f"{row['rows'] - row['ids']} records share their id with another",
+                    "nothing is published",
+                )
+                for row in shared
+            ]
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 
 from dure.errors import Problem
@@ -23,7 +22,6 @@ def land(
     rules: list[Rule],
     extract: Path,
     out: Path,
-    as_of: date,
     known: Mapping[str, tuple[str, ...]],
     progress: Progress,
     warn: Callable[[Problem], None],
@@ -33,19 +31,25 @@ def land(
     Persons in the site folder's `exclusions.csv` are left out of every source that has a person column.
     """
     exclusions = site.folder / EXCLUSIONS
-    opted_out = read_exclusions(exclusions, as_of) if exclusions.exists() else frozenset()
+    opted_out = read_exclusions(exclusions) if exclusions.exists() else frozenset()
     landed = {}
     for name, source in site.spec.sources.items():
         if not isinstance(source, FileSource):
             continue
         started = time.monotonic()
         landed[name] = land_source(
-            name, source, defaults=site.defaults, extract=extract, out=out,
-            person=person_columns(rules, name), opted_out=opted_out, known_columns=known.get(name),
+            name,
+            source,
+            defaults=site.defaults,
+            extract=extract,
+            out=out,
+            person=person_columns(rules, name),
+            opted_out=opted_out,
+            known_columns=known.get(name),
         )
         progress.table(name, landed[name].rows_landed, time.monotonic() - started)
-        if landed[name].new_columns:
-            warn(Problem(site.where("sources", name), f"new columns {', '.join(landed[name].new_columns)}", "map them, or name them under left_out"))
+        for problem in landed[name].warnings:
+            warn(problem)
     return landed
 
 

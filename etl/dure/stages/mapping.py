@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Outcome
@@ -14,8 +14,10 @@ from dure.cdm.roles import REFERENCE_TABLES
 from dure.progress import Progress
 from dure.stages.frames import stored
 from dure.stages.prepare import Prepared
+from dure.tables.evaluate import evaluate
+from dure.tables.merge import merged
 from dure.tables.routing import part_column
-from dure.tables.rule import Lookups, Rule, Shared, evaluate, merged
+from dure.tables.rule import Lookups, Rule, Shared
 
 Mapped = list[tuple[Rule, DataFrame]]
 
@@ -67,7 +69,7 @@ def _with_lookup(lookups: Lookups, table: str, done: Mapped, prepared: Prepared)
     own = [(rule, frame) for rule, frame in done if rule.table == table]
     keys = None
     for rule, frame in own:
-        one = frame.where(F.col("_outcome") != Outcome.MERGED.value).select(*_key_columns(frame, table))
+        one = frame.where(F.col("_outcome") != Outcome.MERGED.value).select(*_key_columns(table))
         keys = one if keys is None else keys.unionByName(one)
         lost = prepared.rejected_keys.get(rule.source)
         if lost is not None and rule.entry.key is None:
@@ -85,7 +87,7 @@ def _with_lookup(lookups: Lookups, table: str, done: Mapped, prepared: Prepared)
     return lookups.with_frame(role, keys)
 
 
-def _key_columns(frame: DataFrame, table: str) -> list:
+def _key_columns(table: str) -> list[Column]:
     written = F.col("_outcome") == Outcome.WRITTEN.value
     columns = [F.col("_key_hash").alias("key_hash"), F.when(written, F.col("_id")).alias("id")]
     if table == "visit_occurrence":
@@ -110,6 +112,8 @@ def _details_follow_visits(done: Mapped) -> bool:
 
 def _visits_with_details(visits: DataFrame, details: DataFrame) -> DataFrame:
     found = details.select(F.col("key_hash").alias("_detail_key"), F.col("id").alias("_detail_id"))
-    return visits.drop("visit_detail_id").join(found, F.col("key_hash") == F.col("_detail_key"), "left").select(
-        "key_hash", "id", "person_id", F.col("_detail_id").alias("visit_detail_id")
+    return (
+        visits.drop("visit_detail_id")
+        .join(found, F.col("key_hash") == F.col("_detail_key"), "left")
+        .select("key_hash", "id", "person_id", F.col("_detail_id").alias("visit_detail_id"))
     )

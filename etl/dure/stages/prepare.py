@@ -184,6 +184,7 @@ def _view(
     work: Path,
 ) -> tuple[DataFrame, Counted]:
     view = site.spec.sources[name]
+    assert isinstance(view, ViewSource)
     where = str(Path(site.folder.name) / view.view)
     for other in _reads(site, name) - {name}:
         frames[other].createOrReplaceTempView(other)
@@ -199,17 +200,29 @@ def _view(
     problems = []
     if view.of and view.grain == "one" and row["reached"] < row["rows"]:
         problems.append(
-            Problem(where, f"says grain one, but {row['rows'] - row['reached']} rows come out more than once", "look for a join with several matches (a code table whose periods overlap), or declare grain: many with a key")
+            Problem(
+                where,
+                f"says grain one, but {row['rows'] - row['reached']} rows come out more than once",
+                "look for a join with several matches (a code table whose periods overlap), or declare grain: many with a key",
+            )
         )
     if row["keys"] < row["rows"]:
         problems.append(
-            Problem(where, f"{row['rows'] - row['keys']} rows share their key with another", "declare a key: that names each row of the view")
+            Problem(
+                where,
+                f"{row['rows'] - row['keys']} rows share their key with another",
+                "declare a key: that names each row of the view",
+            )
         )
     for other, column in view.folds.items():
         told = written.agg(F.sum(F.col(f"`{column}`").cast("bigint")).alias("n")).collect()[0]["n"] or 0
         if told != counted[other].goes_on:
             problems.append(
-                Problem(where, f"folds {told} rows of {other}, but {counted[other].goes_on} go on", f"count every row of {other} in {column}, or declare what is left out")
+                Problem(
+                    where,
+                    f"folds {told} rows of {other}, but {counted[other].goes_on} go on",
+                    f"count every row of {other} in {column}, or declare what is left out",
+                )
             )
         counted[other].reached += told
     if problems:
@@ -230,13 +243,21 @@ class ResolvedCodes:
 
 
 def resolve_codes(
-    session: SparkSession, site: Site, rules: list[Rule], reading: Reading, prepared: Prepared, store: VocabularyStore, work: Path
+    session: SparkSession,
+    site: Site,
+    rules: list[Rule],
+    reading: Reading,
+    prepared: Prepared,
+    store: VocabularyStore,
+    work: Path,
 ) -> ResolvedCodes:
     """Asks all sources in one action which codes they hold, resolves them and writes `work/resolved.parquet`."""
     asked: list[DataFrame] = []
     for rule in rules:
         alternatives = [
-            one for value in codes.coded_roles(rule.entry, rule.table).values() for one in codes.alternatives(value, reading)
+            one
+            for value in codes.coded_roles(rule.entry, rule.table).values()
+            for one in codes.alternatives(value, reading)
         ]
         asked += codes.requests(prepared.frames[rule.source], alternatives)
     requests = _collected(asked)
@@ -254,8 +275,8 @@ def resolve_codes(
 def _collected(asked: list[DataFrame]) -> pd.DataFrame:
     if not asked:
         return pd.DataFrame({name: pd.Series(dtype=object) for name in (*codes.REQUEST, "description", "records")})
-    union = reduce(lambda a, b: a.unionByName(b), asked)
-    return union.toArrow().to_pandas()
+    found: pd.DataFrame = reduce(lambda a, b: a.unionByName(b), asked).toArrow().to_pandas()
+    return found
 
 
 def _keyed(resolution: Resolution) -> pa.Table:
@@ -286,7 +307,7 @@ def _fixed_of(value: object, reading: Reading) -> set[int]:
 
 def structural_concepts(rules: list[Rule], reading: Reading, shared: Shared) -> list[int]:
     """Concepts that come from the spec or from Dure itself, not from a code: types, visit classes, operators, …"""
-    found = {concept for concept in OPERATORS.values()}
+    found = set(OPERATORS.values())
     for concepts in reading.concepts.values():
         found |= set(concepts.values())
     for rule in rules:

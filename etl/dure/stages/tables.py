@@ -46,7 +46,13 @@ def write_table(frame: DataFrame, table: str, folder: Path) -> int:
         found = pq.read_schema(file)
         wrong = [f.name for f in wanted if f.name not in found.names or found.field(f.name).type != f.type]
         if wrong or found.names != wanted.names:
-            raise IntegrityError(Problem(f"table {table}", f"columns {', '.join(wrong) or found.names} differ from the CDM's", "this is a bug"))
+            raise IntegrityError(
+                Problem(
+                    f"table {table}",
+                    f"columns {', '.join(wrong) or found.names} differ from the CDM's",
+                    "this is a bug",
+                )
+            )
     return rows_in(folder)
 
 

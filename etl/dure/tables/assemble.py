@@ -15,8 +15,8 @@ from dure.accounting.reasons import Outcome
 from dure.cdm.conform import conform
 from dure.cdm.roles import roles
 from dure.cdm.schema import table as cdm_table
-from dure.tables.rule import Rule
 from dure.tables.routing import homeless_roles, part_column
+from dure.tables.rule import Rule
 
 ADMINISTRATION, PRESCRIPTION = 32818, 32838
 # Days after the start on which a prescription without end, supply or quantity ends.

@@ -190,9 +190,9 @@ def _date_and_time(value: DateOf, reading: Reading) -> Moment:
 
 def _month(value: MonthOf, reading: Reading) -> Moment:
     column = _dated(cell(value.month), reading)
-    first = F.coalesce(
-        F.try_to_timestamp(column, F.lit("yyyyMM")), F.try_to_timestamp(column, F.lit("yyyy-MM"))
-    ).cast("date")
+    first = F.coalesce(F.try_to_timestamp(column, F.lit("yyyyMM")), F.try_to_timestamp(column, F.lit("yyyy-MM"))).cast(
+        "date"
+    )
     day = {"first": first, "middle": F.date_add(first, 14), "last": F.last_day(first)}[value.day]
     return Moment(day.cast("timestamp_ntz"), column.isNotNull())
 
@@ -248,10 +248,12 @@ def birth(value: object, reading: Reading) -> Birth:
         chosen = options[-1]
         for option in reversed(options[:-1]):
             known = option.year.isNotNull()
-            chosen = Birth(*[
-                F.when(known, getattr(option, part)).otherwise(getattr(chosen, part))
-                for part in ("year", "month", "day", "at")
-            ])
+            chosen = Birth(
+                *[
+                    F.when(known, getattr(option, part)).otherwise(getattr(chosen, part))
+                    for part in ("year", "month", "day", "at")
+                ]
+            )
         return chosen
     if isinstance(value, YearOf) and value.day is None:
         return Birth(F.year(_year(value, reading).at), nothing, nothing, no_moment)

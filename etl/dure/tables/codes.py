@@ -89,9 +89,9 @@ def coded_roles(entry: Entry, table: str) -> dict[str, object]:
         value = entry.given(role.name)
         if value is None:
             continue
-        if role.kind in ("coded", "type"):
-            found[role.name] = value
-        elif role.kind == "value" and isinstance(value, CodedColumn | FirstCoded | CodedLiteral | Concept):
+        if role.kind in ("coded", "type") or (
+            role.kind == "value" and isinstance(value, CodedColumn | FirstCoded | CodedLiteral | Concept)
+        ):
             found[role.name] = value
     return found
 

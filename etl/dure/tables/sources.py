@@ -63,7 +63,9 @@ def fates(landed: DataFrame, source: FileSource, reading: Reading) -> DataFrame:
     shared = kept.groupBy("_key").agg(F.count(F.lit(1)).alias("_many")).where(F.col("_many") > 1)
     wanted = _keep_columns(source)
     rows = kept.select("_file", "_row", "_key", "_row_hash", *[cell(c).alias(f"_by{i}") for i, c in enumerate(wanted)])
-    rows = rows.join(shared.select(F.col("_key").alias("_shared_key")), F.col("_key") == F.col("_shared_key"), "left_semi")
+    rows = rows.join(
+        shared.select(F.col("_key").alias("_shared_key")), F.col("_key") == F.col("_shared_key"), "left_semi"
+    )
     number = F.row_number().over(Window.partitionBy("_key").orderBy(*_order(source, wanted))) - 1
     rows = rows.withColumn("_number", number)
     if source.key is None or (source.keep and source.keep.all):
@@ -73,7 +75,9 @@ def fates(landed: DataFrame, source: FileSource, reading: Reading) -> DataFrame:
         again = F.when(first, F.lit(Outcome.WRITTEN.value)).otherwise(F.lit(Outcome.MERGED.value))
         return _fate(rows.withColumn("_number", F.lit(0)), again, F.lit(None).cast("string"))
     per_key = Window.partitionBy("_key")
-    rows = rows.withColumn("_low", F.min("_row_hash").over(per_key)).withColumn("_high", F.max("_row_hash").over(per_key))
+    rows = rows.withColumn("_low", F.min("_row_hash").over(per_key)).withColumn(
+        "_high", F.max("_row_hash").over(per_key)
+    )
     alike = F.col("_low") == F.col("_high")
     outcome = (
         F.when(~alike, F.lit(Outcome.REJECTED.value))

@@ -34,7 +34,11 @@ def narrow(value: object, reading: Reading) -> dict[str, Column]:
     if isinstance(value, OnlyNumber):
         return {"value__text": cell(value.number), "value__number": cells.parsed_number(cell(value.number))}
     if isinstance(value, OnlyText):
-        return {"value__text": cell(value.text), "value__category": _category(value.text, value.map, reading), "value__words": F.lit(True)}
+        return {
+            "value__text": cell(value.text),
+            "value__category": _category(value.text, value.map, reading),
+            "value__words": F.lit(True),
+        }
     raise TypeError(f"not a value: {type(value).__name__}")
 
 

@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from dure.errors import ConfigurationError, Problem
 from dure.site.spec import ViewSource
-from dure.tables.keys import key_text
 from dure.tables.cells import cell
+from dure.tables.keys import key_text
 from dure.tables.sources import FIRST
 
 
@@ -26,12 +26,19 @@ def view_frame(
     twice = sorted(column for column, times in Counter(frame.columns).items() if times > 1)
     if twice:
         raise ConfigurationError(
-            [Problem(where, f"the view selects {column} twice", "name each column once, or give one an alias") for column in twice]
+            [
+                Problem(where, f"the view selects {column} twice", "name each column once, or give one an alias")
+                for column in twice
+            ]
         )
     have = set(frame.columns)
     if view.of and not {"_file", "_row"} <= have:
         raise ConfigurationError(
-            Problem(where, f"the view does not select _file and _row of {view.of}", f"select {view.of}'s _file and _row, so that its rows can be counted")
+            Problem(
+                where,
+                f"the view does not select _file and _row of {view.of}",
+                f"select {view.of}'s _file and _row, so that its rows can be counted",
+            )
         )
     if not view.of:
         frame = frame.withColumn("_file", F.lit(f"view {name}")).withColumn("_row", F.lit(None).cast("bigint"))
@@ -40,12 +47,20 @@ def view_frame(
         missing = [column for column in key if column not in have]
         if missing:
             raise ConfigurationError(
-                Problem(where, f"the view has no column {missing[0]}, which is part of its key", "select it, or declare the view's own key")
+                Problem(
+                    where,
+                    f"the view has no column {missing[0]}, which is part of its key",
+                    "select it, or declare the view's own key",
+                )
             )
         frame = frame.withColumn("_key", key_text([cell(column) for column in key])).withColumn("_n", F.lit(FIRST))
     elif "_key" not in have:
         raise ConfigurationError(
-            Problem(where, "the view has no key", "declare key: with columns that name one of its rows, or select _key and _n of its source")
+            Problem(
+                where,
+                "the view has no key",
+                "declare key: with columns that name one of its rows, or select _key and _n of its source",
+            )
         )
     elif "_n" not in have:
         frame = frame.withColumn("_n", F.lit(FIRST))

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
+
 from dure.snapshot.durable import LakeError
 from dure.snapshot.manifest import (
     EngineUsed,
@@ -20,7 +22,6 @@ from dure.snapshot.manifest import (
     read_manifest,
     snapshot_digest,
 )
-from pydantic import ValidationError
 
 
 def table(rows: int, **files: str) -> TableContent:
@@ -117,7 +118,9 @@ def test_the_digest_is_of_content_and_not_of_file_names() -> None:
 def test_tables_are_measured_from_their_files(tmp_path: Path) -> None:
     (tmp_path / "person").mkdir()
     for name, rows in (("part-0", 2), ("part-1", 3)):
-        pq.write_table(pa.table({"person_id": pa.array(range(rows), pa.int64())}), tmp_path / "person" / f"{name}.parquet")
+        pq.write_table(
+            pa.table({"person_id": pa.array(range(rows), pa.int64())}), tmp_path / "person" / f"{name}.parquet"
+        )
     (tmp_path / "person" / "_SUCCESS").touch()
     (tmp_path / "notes.txt").touch()
     files = [(tmp_path / "person" / f"part-{number}.parquet").read_bytes() for number in (0, 1)]

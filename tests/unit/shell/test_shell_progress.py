@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from dure.errors import Problem
 from dure.progress import (
     JsonProgress,

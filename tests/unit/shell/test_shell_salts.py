@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from dure.errors import IntegrityError
 from dure.snapshot.durable import LakeError
 from dure.snapshot.lake import Lake

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from dure.errors import ConfigurationError
 from dure.settings import check_environment, default_sites, read_settings, shipped_sites
 
@@ -27,7 +28,10 @@ def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
 
 
 def test_every_value_is_text_and_folders_lie_beside_the_file(tmp_path: Path) -> None:
-    write(tmp_path, "\ufefflake: 호수\nvocab: /data/vocab\nsource: ~/자료\nthreads: 08\nquiet: no\nas_of: 2026-03-15\nengine: sail\n")
+    write(
+        tmp_path,
+        "\ufefflake: 호수\nvocab: /data/vocab\nsource: ~/자료\nthreads: 08\nquiet: no\nas_of: 2026-03-15\nengine: sail\n",
+    )
     assert read_settings(tmp_path) == {
         "lake": str(tmp_path / "호수"),
         "vocab": "/data/vocab",
@@ -93,7 +97,9 @@ def test_sites_are_looked_for_beside_the_work_and_then_among_the_examples(tmp_pa
     assert default_sites(tmp_path) == (tmp_path / "sites", shipped)
 
 
-def test_the_examples_come_from_the_package_or_from_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_come_from_the_package_or_from_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkout = tmp_path / "vocab_mappings"
     package = checkout / "dure" / "vocab"
     package.mkdir(parents=True)

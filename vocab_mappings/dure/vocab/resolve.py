@@ -96,7 +96,7 @@ def resolve(requests: pd.DataFrame, vocabularies: Mapping[str, CodeMapping], sto
     for vocabulary, asked in by_vocabulary.items():
         mapping = vocabularies.get(vocabulary, _Undeclared())
         resolver = _Resolver(vocabulary, mapping, store, files)
-        resolver.prepare({str(request[1]): None for request in asked})
+        resolver.prepare({(str(request[1]), request[2] or "") for request in asked})
         rows += ((request, target) for request in asked for target in resolver.targets(request))
         problems += resolver.problems
     return Resolution(targets_frame(rows), problems_frame(problems))
@@ -150,15 +150,14 @@ class _Resolver:
     ) -> None:
         self.problems[MappingProblem(self.vocabulary, code, rule, severity, detail, file, row)] = None
 
-    def prepare(self, codes: Iterable[str]) -> None:
-        """Reads from the store what the codes may need: their concepts, and the targets of their map rows."""
+    def prepare(self, codes: Iterable[tuple[str, str]]) -> None:
+        """Reads from the store what (code, code type) pairs need: their concepts, the targets of their map rows."""
         spellings: set[str] = set()
         targets: set[int] = set()
-        for code in codes:
-            steps = {step for code_type in ("", "1", "3", "8") for step in self._codes.steps(code, code_type)}
-            wider = {parent for step in steps for parent in self._parents(step)}
+        for code, code_type in codes:
+            steps = self._codes.steps(code, code_type)
             spellings.add(code)
-            for step in steps | wider:
+            for step in (*steps, *self._parents(steps[-1])):
                 spellings.update(self._codes.spellings(step))
                 for _, rows in self._maps:
                     targets.update(row.target for row in rows.get(self._codes.form(step), ()) if row.target)

@@ -1,0 +1,99 @@
+"""One spec entry applied to one source: what each row becomes, or why it does not.
+
+The result is a *mapped frame*: one row a (source row, target), with the outcome, the table it goes to, the record id
+and the parts of every role under names that do not depend on the table (`start__date`, `unit__concept_id`, …).
+Rows that the entry's `where` does not select are not in it.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from dure.accounting.reasons import Note, Outcome, Reason
+from dure.tables import values
+from dure.tables.coded import coded_parts, resolve_codes
+from dure.tables.keys import key_hash, record_id
+from dure.tables.narrow import narrow
+from dure.tables.references import resolve_references
+from dure.tables.routing import EVENT_TABLES, part_column, routed_table
+from dure.tables.rule import Evaluation, Lookups, Rule, Shared
+from dure.tables.timing import start_and_end
+
+
+def evaluate(rule: Rule, frame: DataFrame, shared: Shared, lookups: Lookups) -> DataFrame:
+    """The mapped frame of one rule; `frame` is the source as `sources.going_on` leaves it."""
+    work = Evaluation(rule, shared, lookups)
+    joined = resolve_references(work, narrow(work, frame))
+    joined = resolve_codes(work, joined)
+    return _finished(work, joined)
+
+
+def _numbers_and_texts(work: Evaluation) -> None:
+    for role in work.roles.values():
+        name = part_column(role.name, "value")
+        if role.kind in ("number", "text") and name in work.start_columns:
+            work.parts[name] = F.col(name)
+            if role.kind == "number" and f"{role.name}__given" in work.start_columns:
+                work.note(Note.NOT_A_NUMBER, F.col(f"{role.name}__given") & F.col(name).isNull())
+    if work.rule.table == "note":
+        work.reasons.append((F.col("note_text__value").isNull(), Reason.REQUIRED_EMPTY))
+
+
+def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
+    coded_parts(work)
+    start_and_end(work)
+    _numbers_and_texts(work)
+    if "value" in work.roles:
+        values.parts(work.parts, work.start_columns, work.shared.titer_unit, work.note)
+    rule, parts = work.rule, work.parts
+    rank = parts.pop("_rank", F.lit(0))
+    mapped_value = parts.pop("_mapped_value", F.lit(None).cast("int"))
+    domain = parts.pop("_domain", F.lit(None).cast("string"))
+    if rule.table in EVENT_TABLES:
+        goes_to = routed_table(rule.table, parts[part_column("code", "concept_id")], domain)
+        takes_value = goes_to.isin("measurement", "observation")
+        measured = parts.get(part_column("value", "value_as_concept_id"), F.lit(None).cast("int"))
+        measured = F.when(measured != 0, measured)
+        number = parts.get(part_column("value", "value_as_number"), F.lit(None).cast("double"))
+        parts[part_column("value", "value_as_concept_id")] = F.when(
+            takes_value & mapped_value.isNotNull() & number.isNull(), F.coalesce(measured, mapped_value)
+        ).otherwise(parts.get(part_column("value", "value_as_concept_id"), F.lit(None).cast("int")))
+        work.note(Note.MAPPED_VALUE_LEFT_OUT, mapped_value.isNotNull() & ~takes_value)
+    else:
+        goes_to = F.lit(rule.table)
+    reason = F.lit(None).cast("string")
+    for failed, why in reversed(work.reasons):
+        reason = F.when(F.coalesce(failed, F.lit(False)), F.lit(why.value)).otherwise(reason)
+    occurrence = F.when(rank > 0, F.concat(F.col("_n"), F.lit("."), rank.cast("string"))).otherwise(F.col("_n"))
+    identity = record_id(
+        work.shared.site,
+        rule.source,
+        rule.table,
+        rule.label,
+        F.coalesce(F.col("_record_key"), F.lit("")),
+        occurrence,
+        work.shared.bits(rule.table),
+        work.shared.salts.get(rule.table),
+    )
+    kept = [F.col(name) for name in work.start_columns if name.startswith("_keep_")]
+    out = frame.select(
+        "_file",
+        "_row",
+        "_key",
+        "_n",
+        key_hash(F.col("_record_key")).alias("_key_hash"),
+        rank.cast("int").alias("_rank"),
+        reason.alias("_reason"),
+        goes_to.alias("_table"),
+        identity.alias("_id"),
+        *[column.alias(name) for name, column in parts.items()],
+        *[flag.alias(f"_note_{note.value}") for note, flag in work.notes.items()],
+        *kept,
+    )
+    # A row that is rejected is one row, whatever the number of its targets.
+    out = out.where(F.col("_reason").isNull() | (F.col("_rank") == 0))
+    return out.withColumn(
+        "_outcome",
+        F.when(F.col("_reason").isNull(), F.lit(Outcome.WRITTEN.value)).otherwise(F.lit(Outcome.REJECTED.value)),
+    )

@@ -1,0 +1,55 @@
+"""Births, starts and ends of a rule: their parts, and the rows that their absence or disorder rejects."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from dure.accounting.reasons import Note, Reason
+from dure.tables.routing import part_column
+from dure.tables.rule import Evaluation
+
+INPATIENT = (9201, 262, 8717, 8971, 581383, 32037)  # stays that may still be open: inpatient, ER and inpatient, ICU, …
+
+
+def start_and_end(work: Evaluation) -> None:
+    if work.given("birth") is not None:
+        work.reasons.append((F.col("birth__year").isNull(), Reason.NO_BIRTH_YEAR))
+        names = ("year_of_birth", "month_of_birth", "day_of_birth", "birth_datetime")
+        for part, column in zip(names, ("birth__year", "birth__month", "birth__day", "birth__at"), strict=True):
+            work.parts[part_column("birth", part)] = F.col(column)
+    if work.given("start") is not None:
+        start = F.col("start__at")
+        work.reasons += [(~F.col("start__given"), Reason.NO_DATE), (start.isNull(), Reason.BAD_DATE)]
+        work.parts[part_column("start", "date")] = start.cast("date")
+        work.parts[part_column("start", "datetime")] = start
+    for role in work.roles.values():
+        if role.kind == "moment" and role.name != "start" and work.given(role.name) is not None:
+            work.parts[part_column(role.name, "date")] = F.col(f"{role.name}__at").cast("date")
+    if work.given("end") is not None or work.rule.table in ("visit_occurrence", "visit_detail"):
+        _end(work)
+
+
+def _end(work: Evaluation) -> None:
+    start = F.col("start__at")
+    end = F.lit(None).cast("timestamp_ntz")
+    if "end__at" in work.start_columns:
+        end = F.col("end__at")
+        work.parts[part_column("end", "said")] = end.cast("date")
+        work.note(Note.BAD_END_DATE, F.col("end__given") & end.isNull())
+    if "end__days" in work.start_columns:
+        days = F.col("end__days")
+        lasting = F.when(days >= 1, F.date_add(start.cast("date"), days - 1)).cast("timestamp_ntz")
+        end = F.coalesce(end, lasting)
+    midnight = (start == start.cast("date").cast("timestamp_ntz")) | (end == end.cast("date").cast("timestamp_ntz"))
+    early = F.when(midnight, end.cast("date") < start.cast("date")).otherwise(end < start)
+    work.reasons.append((F.coalesce(early, F.lit(False)), Reason.END_BEFORE_START))
+    if work.rule.table in ("visit_occurrence", "visit_detail"):
+        stay = work.parts[part_column("code", "concept_id")].isin(list(INPATIENT))
+        if work.shared.open_stay == "reject":
+            work.reasons.append((end.isNull() & stay, Reason.OPEN_STAY))
+        as_of = F.lit(work.shared.as_of).cast("timestamp_ntz")
+        still = F.greatest(as_of, start) if work.shared.open_stay == "as_of" else start
+        work.note(Note.END_ASSUMED, end.isNull())
+        end = F.coalesce(end, F.when(stay, still).otherwise(start))
+    work.parts[part_column("end", "date")] = end.cast("date")
+    work.parts[part_column("end", "datetime")] = end

@@ -1,0 +1,93 @@
+"""`dure validate` with real site folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dure.cli import main
+
+SPEC = """\
+spec_version: 1
+site: {id: 바다병원, name: 바다병원, holder: 바다대학교, timezone: Asia/Seoul, extract_date: 2026-03-31}
+defaults: {encoding: cp949, formats: [yyyyMMdd]}
+sources:
+  patient: {path: 환자.csv, key: [환자번호]}
+tables:
+  person:
+    - from: patient
+      birth: 생년월일
+      gender: {column: 성별, map: {남: 8507, 여: 8532}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "자료").mkdir()
+    (tmp_path / "자료" / "환자.csv").write_bytes("환자번호,생년월일,성별\n1,19800101,여\n".encode("cp949"))
+    write(tmp_path, SPEC)
+    return tmp_path
+
+
+def write(folder: Path, spec: str) -> None:
+    site = folder / "병원설정" / "바다병원"
+    site.mkdir(parents=True, exist_ok=True)
+    (site / "site.yaml").write_text(spec, "utf-8")
+
+
+GIVEN = ["validate", "바다병원", "--sites", "병원설정"]
+
+
+@pytest.mark.parametrize("more", [[], ["--source", "자료"]])
+def test_a_good_site_is_summed_up(more: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([*GIVEN, *more]) == 0
+    assert capfd.readouterr() == (
+        "바다병원: no mistakes in 병원설정/바다병원\n"
+        "1 sources, 0 of them views; 1 maps; 0 vocabularies; 0 warnings\n"
+        "  person                     1 entry\n",
+        "",
+    )
+
+
+def test_quiet_says_nothing_of_a_good_site(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([*GIVEN, "--quiet"]) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_every_mistake_comes_at_once(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(here, SPEC.replace("birth: 생년월일", "brith: 생년월일").replace("from: patient", "from: patiant"))
+    assert main(GIVEN) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "brith" in err
+    assert "patiant" in err
+    assert "site.yaml:8" in err
+    assert "site.yaml:9" in err
+
+
+def test_the_columns_are_looked_for_where_the_extract_is_given(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(here, SPEC.replace("birth: 생년월일", "birth: 생일월일"))
+    assert main(GIVEN) == 0
+    capfd.readouterr()
+    assert main([*GIVEN, "--source", "자료"]) == 2
+    err = capfd.readouterr().err
+    assert "생일월일" in err
+    assert "생년월일" in err
+
+
+def test_a_warning_stops_nothing(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "자료" / "환자.csv").write_bytes("환자번호,생년월일,성별,혈액형\n1,19800101,여,A\n".encode("cp949"))
+    assert main([*GIVEN, "--source", "자료"]) == 0
+    out, err = capfd.readouterr()
+    assert "1 warnings" in out
+    assert err.startswith("Warning: ")
+    assert "혈액형" in err
+
+
+def test_a_site_that_nobody_has_names_those_there_are(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "바다병윈", "--sites", "병원설정"]) == 2
+    err = capfd.readouterr().err
+    assert "no site '바다병윈'" in err
+    assert "바다병원" in err
