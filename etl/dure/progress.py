@@ -241,7 +241,7 @@ def _fields(problem: Problem) -> dict[str, str]:
 
 def _table_line(name: str, rows: int | None, seconds: float) -> str:
     counted = "" if rows is None else f"{rows:,} rows"
-    return f"  {name:<24}{counted:>20}{seconds:>9.1f} s"
+    return f"  {name:<40}{counted:>18}{seconds:>8.1f} s"
 
 
 def _lines(kind: str, problem: Problem) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +20,9 @@ from dure.site.load import load_site
 from dure.site.loaded import Site
 from dure.snapshot.lake import Lake, SiteLake, Staging
 from dure.snapshot.manifest import EngineUsed, Input, Manifest, VocabularyUsed, measure_tables, snapshot_digest
-from dure.stages import account, mapping, prepare, tables
-from dure.stages.ids import check_ids
+from dure.stages import account, ids, mapping, prepare, tables
 from dure.stages.land import land
+from dure.stages.supported import check_supported
 from dure.tables.rule import Rule, Shared
 from dure.vocab import VocabularyStore, open_vocabulary, structural_concepts_missing
 
@@ -149,11 +149,46 @@ def _prepare(run: _Run) -> None:
 
 
 def _map(run: _Run) -> None:
-    assert run.prepared is not None and run.shared is not None
-    run.mapped = mapping.map_rules(
-        run.engine.session, run.rules, run.prepared, run.shared, run.staging.work, run.progress
-    )
+    assert run.shared is not None
+    run.mapped = _mapped(run, run.shared, "mapped")
+    given: ids.Salts = {}
+    for turn in range(ids.ROUNDS):
+        shared_ids = ids.shared_ids(run.mapped)
+        if not shared_ids:
+            break
+        given = _salt(run, shared_ids, given, turn)
+    else:
+        ids.refuse(ids.shared_ids(run.mapped))
+    if given:
+        run.lake.remember_salts(given)
     run.rows = account.count_rules(run.mapped)
+
+
+def _mapped(run: _Run, shared: Shared, folder: str) -> mapping.Mapped:
+    assert run.prepared is not None
+    return mapping.map_rules(
+        run.engine.session, run.rules, run.prepared, shared, run.staging.work / folder, run.progress
+    )
+
+
+def _salt(run: _Run, shared_ids: Mapping[str, int], given: ids.Salts, turn: int) -> ids.Salts:
+    """Gives the newcomers among records that share an id a salt and maps again; all salts given in this run."""
+    assert run.shared is not None
+    revealed = _mapped(run, replace(run.shared, reveal=True), f"revealed-{turn}")
+    previous = run.lake.latest_manifest()
+    landing = run.lake.landing(previous.snapshot) if previous else None
+    given = ids.united(given, ids.new_salts(run.engine.session, revealed, given, landing))
+    run.shared = replace(run.shared, salts=ids.united(run.lake.salts(), given))
+    for table, n in shared_ids.items():
+        run.warn(
+            Problem(
+                f"table {table}",
+                f"{n} new records met the id of another",
+                "they have ids of their own now; the lake remembers",
+            )
+        )
+    run.mapped = _mapped(run, run.shared, f"mapped-{turn}")
+    return given
 
 
 def _tables(run: _Run) -> None:
@@ -181,7 +216,6 @@ def _derive(run: _Run) -> None:
 
 def _account(run: _Run) -> None:
     assert run.prepared is not None and run.rows is not None
-    check_ids(run.engine.session, run.staging.cdm, run.tables)
     run.reconciliation = account.reconcile(
         run.site, run.landed, run.prepared, run.mapped, run.rows, run.tables, DERIVED, run.persons_without_period
     )
@@ -211,6 +245,7 @@ def run_site(options: RunOptions, progress: Progress) -> RunResult:
         )
     progress.stage("open")
     site = load_site(options.site, options.sites, options.source, header_of)
+    check_supported(site)
     as_of = options.as_of or site.spec.site.extract_date
     if as_of is None:
         raise ConfigurationError(

@@ -146,21 +146,5 @@ def _unmapped(
     )
 
 
-def duplicate_ids(tables: dict[str, tuple[DataFrame, str]]) -> DataFrame | None:
-    """One row a table: `rows` and `ids` (distinct record ids); equal unless two records share an id."""
-    return (
-        _union(
-            [
-                frame.agg(F.count(F.lit(1)).alias("rows"), F.count_distinct(key).alias("ids")).select(
-                    F.lit(name).alias("table"), "rows", "ids"
-                )
-                for name, (frame, key) in tables.items()
-            ]
-        )
-        if tables
-        else None
-    )
-
-
 def _union(frames: list[DataFrame]) -> DataFrame:
     return reduce(lambda a, b: a.unionByName(b), frames)

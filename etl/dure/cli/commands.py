@@ -188,8 +188,8 @@ def validate(
         entries[table] = entries.get(table, 0) + 1
     click.echo(f"{name}: no mistakes in {loaded.folder}")
     click.echo(
-        f"{len(loaded.spec.sources)} sources, {len(loaded.views)} of them views; {len(loaded.maps)} maps; "
-        f"{len(loaded.vocabularies)} vocabularies; {len(loaded.warnings)} warnings"
+        f"sources: {len(loaded.spec.sources)}, of them views: {len(loaded.views)}; maps: {len(loaded.maps)}; "
+        f"vocabularies: {len(loaded.vocabularies)}; warnings: {len(loaded.warnings)}"
     )
     for table, count in entries.items():
         click.echo(f"  {table:<24}{count:>4} {'entry' if count == 1 else 'entries'}")
@@ -272,7 +272,7 @@ def path(ctx: click.Context, site: str | None, lake: Path | None, latest: bool, 
 
     from dure.snapshot.lake import Lake
 
-    of_site = Lake(lake).site(name)
+    of_site = Lake(lake).called(name)
     folder = of_site.latest() if latest else of_site.current()
     if reports:
         folder = of_site.reports(folder.name)

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dure.cdm.conform import conform
-from dure.tables.keys import EVENT_ID_BITS, record_id
+from dure.tables.keys import EVENT_ID_BITS, identity, record_id
 
 # OMOP's type concept for a period that the events of an EHR span.
 PERIOD_FROM_EHR_EVENTS = 32882
@@ -69,7 +69,8 @@ def from_events(tables: Mapping[str, DataFrame], person: DataFrame, site: str, a
     periods = bounded.where(F.col("first") <= F.col("last"))
     columns: dict[str, Column] = {
         "observation_period_id": record_id(
-            site, "events", "observation_period", "events", F.col("person_id").cast("string"), F.lit("0"), EVENT_ID_BITS
+            identity(site, "events", "observation_period", "events", F.col("person_id").cast("string"), F.lit("0")),
+            EVENT_ID_BITS,
         ),
         "person_id": F.col("person_id"),
         "observation_period_start_date": F.col("first"),

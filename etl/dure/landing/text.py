@@ -17,8 +17,8 @@ from dure.errors import Problem, SourceError
 from dure.landing.layout import STAND_IN, Layout
 
 MARKED = re.compile("[\udc00-\udcff]")
+_MARKED_RUN = re.compile("([\udc00-\udcff]+)")
 _MARK = "dure.landing.mark"
-_UNMARK = "dure.landing.unmark"
 CHUNK = 1 << 20
 
 _BOMS = [
@@ -38,15 +38,7 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
 
 
-def _unmark(error: UnicodeError) -> tuple[bytes, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    text = error.object[error.start : error.end]
-    return b"".join(bytes([ord(c) - 0xDC00]) if MARKED.match(c) else b"?" for c in text), error.end
-
-
 codecs.register_error(_MARK, _mark)
-codecs.register_error(_UNMARK, _unmark)
 
 
 class Bytes(Protocol):
@@ -92,7 +84,12 @@ class Decoder:
         """The bytes of a piece of the file's text as they were."""
         if self._replaced is not None:
             text = text.replace(STAND_IN, self._replaced)
-        return text.encode(self.raw_encoding, _UNMARK)
+        # every second piece is marked bytes
+        pieces = _MARKED_RUN.split(text)
+        return b"".join(
+            bytes(ord(mark) - 0xDC00 for mark in piece) if place % 2 else piece.encode(self.raw_encoding)
+            for place, piece in enumerate(pieces)
+        )
 
     def _check_byte_order_mark(self, raw: bytes) -> None:
         family = self._layout.encoding.split("-le")[0].split("-be")[0]

@@ -63,9 +63,16 @@ class Lake:
     def site(self, site: str) -> SiteLake:
         return SiteLake(self.root, site_folder_name(site))
 
+    def called(self, name: str) -> SiteLake:
+        """The site whose id is `name`, or else the one that was last run under that name (`remember_name`)."""
+        site = self.site(name)
+        if site.folder.is_dir():
+            return site
+        return next((other for other in map(self.site, self.sites()) if site.site in other.names()), site)
+
     def sites(self) -> tuple[str, ...]:
         """Names of the sites that ever ran here."""
-        return _names(self.root / "sites")
+        return tuple(name for name in _names(self.root / "sites") if not name.startswith("."))
 
 
 class SiteLake:
@@ -143,10 +150,23 @@ class SiteLake:
         folder = self.pointer("latest")
         return read_manifest(folder) if folder else None
 
+    def names(self) -> tuple[str, ...]:
+        """Names other than its id that the site was run under: a folder 바다병원 may hold the site `bada`."""
+        with lake_access(self._names_file):
+            return tuple(self._names_file.read_text("utf-8").splitlines()) if self._names_file.exists() else ()
+
     def salts(self) -> Salts:
         return read_salts(self.folder / "salts.json")
 
     # ---- writing, under the lock
+
+    def remember_name(self, name: str) -> None:
+        """Makes the site findable by the name it is run under, where that is not its id."""
+        self._require_lock()
+        name, known = site_folder_name(name), self.names()
+        if name != self.site and name not in known:
+            with lake_access(self._names_file, self._still_current()):
+                replace_file(self._names_file, "".join(f"{each}\n" for each in (*known, name)).encode())
 
     def remember_salts(self, new: Salts) -> Salts:
         """Adds salts for good and returns all of them."""
@@ -224,6 +244,10 @@ class SiteLake:
     @property
     def _journal(self) -> Path:
         return self.folder / "unfinished"
+
+    @property
+    def _names_file(self) -> Path:
+        return self.folder / "names"
 
     def _pointer_file(self, name: Pointer) -> Path:
         return self.folder / name

@@ -28,7 +28,7 @@ _ROLE_OF = {table: role for role, table in REFERENCE_TABLES.items() if role != "
 def map_rules(
     session: SparkSession, rules: Sequence[Rule], prepared: Prepared, shared: Shared, work: Path, progress: Progress
 ) -> Mapped:
-    """The mapped frames of all rules, read back from `work/mapped`; rules must come in the order of `rules_of`."""
+    """The mapped frames of all rules, read back from folders in `work`; rules must come in the order of `rules_of`."""
     lookups = Lookups()
     done: Mapped = []
     for position, rule in enumerate(rules):
@@ -39,7 +39,7 @@ def map_rules(
             frame = merged(rule, frame, _written_keys(earlier))
         else:
             frame = frame.drop(*[name for name in frame.columns if name.startswith("_keep_")])
-        done.append((rule, stored(session, frame, work / "mapped" / rule.folder)))
+        done.append((rule, stored(session, frame, work / rule.folder)))
         progress.table(rule.name, None, time.monotonic() - started)
         is_last = position + 1 == len(rules) or rules[position + 1].table != rule.table
         if is_last and rule.table in _ROLE_OF:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -20,8 +20,8 @@ from dure.site.columns import check_columns
 from dure.site.fixed_maps import FixedMap, MapTarget
 from dure.site.loaded import Site
 from dure.site.spec import FileSource, ViewSource
-from dure.site.values import CodedColumn, Concept, FirstCoded
-from dure.site.walk import columns_read, parts
+from dure.site.values import CodedColumn, Concept, DateOf, FirstBirth, FirstCoded, FirstMoment, MonthOf, YearOf
+from dure.site.walk import parts
 from dure.stages.frames import stored
 from dure.tables import cells, codes, sources, views
 from dure.tables.cells import OPERATORS, Reading
@@ -79,7 +79,7 @@ def reading_of(site: Site, rules: list[Rule], store: VocabularyStore) -> Reading
         for rule in rules
         for role in roles(rule.table).values()
         if role.kind in ("moment", "end", "birth")
-        for _, column in columns_read(rule.entry.given(role.name), ())
+        for column in _date_columns(rule.entry.given(role.name))
     }
     return Reading(
         formats=tuple(site.defaults.formats),
@@ -89,6 +89,21 @@ def reading_of(site: Site, rules: list[Rule], store: VocabularyStore) -> Reading
         concepts=resolve_fixed({**site.maps, TITER.name: TITER}, store).concepts,
         dates=frozenset(dates),
     )
+
+
+def _date_columns(value: object) -> list[str]:
+    """The columns that a date value reads as dates; lengths of stay, times of day and age groups are none."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, DateOf):
+        return [value.date]
+    if isinstance(value, MonthOf):
+        return [value.month]
+    if isinstance(value, YearOf):
+        return [value.year]
+    if isinstance(value, FirstMoment | FirstBirth):
+        return [column for option in value.first_of for column in _date_columns(option)]
+    return []
 
 
 # ---------------------------------------------------------------- sources and views
@@ -105,7 +120,7 @@ def prepare(
         if isinstance(source, FileSource):
             read_by = [rule for rule in rules if rule.source == name]
             frames[name], counted[name] = _source(session, name, source, read_by, reading, landed[name], work, rejected)
-    for name in _views_in_order(site):
+    for name in site.views:
         frames[name], counted[name] = _view(session, site, name, rules, reading, frames, counted, work)
     return Prepared(frames, rejected, counted)
 
@@ -155,24 +170,6 @@ def _count_selected(frame: DataFrame, rules: list[Rule], reading: Reading, count
     counted.selected = {name: row[name] for name in conditions}
 
 
-def _views_in_order(site: Site) -> Iterator[str]:
-    """Views after the views that they may read: a view may read what stands before it or what it is `of`."""
-    waiting = [name for name, source in site.spec.sources.items() if isinstance(source, ViewSource)]
-    done: set[str] = set()
-    while waiting:
-        ready = [name for name in waiting if not (_reads(site, name) & set(waiting) - {name})]
-        for name in ready or waiting[:1]:
-            yield name
-            done.add(name)
-            waiting.remove(name)
-
-
-def _reads(site: Site, name: str) -> set[str]:
-    source = site.spec.sources[name]
-    words = set(site.views[name].replace("`", " ").replace("(", " ").replace(")", " ").replace(",", " ").split())
-    return (words & set(site.spec.sources)) | ({source.of} if isinstance(source, ViewSource) and source.of else set())
-
-
 def _view(
     session: SparkSession,
     site: Site,
@@ -186,7 +183,7 @@ def _view(
     view = site.spec.sources[name]
     assert isinstance(view, ViewSource)
     where = str(Path(site.folder.name) / view.view)
-    for other in _reads(site, name) - {name}:
+    for other in site.view_reads[name]:
         frames[other].createOrReplaceTempView(other)
     key = _source_key(site, view.of) if view.of else None
     frame = views.view_frame(session, name, view, site.views[name], where, list(key) if key else None)

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from dure.accounting.reasons import Note, Outcome, Reason
 from dure.tables import values
 from dure.tables.coded import coded_parts, resolve_codes
-from dure.tables.keys import key_hash, record_id
+from dure.tables.keys import identity, key_hash, record_id
 from dure.tables.narrow import narrow
 from dure.tables.references import resolve_references
 from dure.tables.routing import EVENT_TABLES, part_column, routed_table
@@ -66,16 +66,11 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
     for failed, why in reversed(work.reasons):
         reason = F.when(F.coalesce(failed, F.lit(False)), F.lit(why.value)).otherwise(reason)
     occurrence = F.when(rank > 0, F.concat(F.col("_n"), F.lit("."), rank.cast("string"))).otherwise(F.col("_n"))
-    identity = record_id(
-        work.shared.site,
-        rule.source,
-        rule.table,
-        rule.label,
-        F.coalesce(F.col("_record_key"), F.lit("")),
-        occurrence,
-        work.shared.bits(rule.table),
-        work.shared.salts.get(rule.table),
+    shared = work.shared
+    known_as = identity(
+        shared.site, rule.source, rule.table, rule.label, F.coalesce(F.col("_record_key"), F.lit("")), occurrence
     )
+    own_id = record_id(known_as, shared.bits(rule.table), shared.salts.get(rule.table))
     kept = [F.col(name) for name in work.start_columns if name.startswith("_keep_")]
     out = frame.select(
         "_file",
@@ -86,7 +81,8 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
         rank.cast("int").alias("_rank"),
         reason.alias("_reason"),
         goes_to.alias("_table"),
-        identity.alias("_id"),
+        own_id.alias("_id"),
+        *([F.sha2(known_as, 256).alias("_sha")] if shared.reveal else []),
         *[column.alias(name) for name, column in parts.items()],
         *[flag.alias(f"_note_{note.value}") for note, flag in work.notes.items()],
         *kept,

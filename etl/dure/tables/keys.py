@@ -54,30 +54,21 @@ def id_bits(table: str) -> int:
     return ENTITY_ID_BITS if table in ENTITY_TABLES else EVENT_ID_BITS
 
 
-def record_id(
-    site: str,
-    source: str,
-    table: str,
-    label: str,
-    key: Column,
-    occurrence: Column,
-    bits: int,
-    salts: Mapping[str, int] | None = None,
-) -> Column:
-    """The id of the record that one source row gives under one rule; never 0 and never negative.
+def identity(site: str, source: str, table: str, label: str, key: Column, occurrence: Column) -> Column:
+    """What a record id is made from: site, source, rule (the table it declares and its label), natural key, occurrence.
 
-    `salts` maps the SHA-256 of a hashed text that once collided to the salt under which it is hashed since.
+    The table in which the row ends and its concept are no part of it, so that a remapped row keeps its id.
     """
-    prefix = key_text_of((site, source, table, label)) + "|"
-    text = F.concat(F.lit(prefix), key, F.lit("|"), occurrence)
+    return F.concat(F.lit(key_text_of((site, source, table, label)) + "|"), key, F.lit("|"), occurrence)
+
+
+def record_id(text: Column, bits: int, salts: Mapping[str, int] | None = None) -> Column:
+    """The id of a record by its `identity`; never 0 and never negative.
+
+    `salts` maps the SHA-256 of an identity that once collided to the salt with which it is hashed since.
+    """
     if salts:
         salted = F.create_map(*[F.lit(str(item)) for pair in salts.items() for item in pair])
-        text = F.concat(text, F.coalesce(salted[F.sha2(text, 256)], F.lit("")))
+        text = F.concat(text, F.coalesce(F.concat(F.lit("|"), salted[F.sha2(text, 256)]), F.lit("")))
     masked = F.xxhash64(text).bitwiseAND(F.lit((1 << bits) - 1))
     return F.when(masked == 0, F.lit(1).cast("bigint")).otherwise(masked)
-
-
-def hashed_text(site: str, source: str, table: str, label: str, key: Column, occurrence: Column) -> Column:
-    """SHA-256 of what `record_id` hashes: names a record in the salts file without showing its key."""
-    prefix = key_text_of((site, source, table, label)) + "|"
-    return F.sha2(F.concat(F.lit(prefix), key, F.lit("|"), occurrence), 256)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import stat
 
+import pyarrow.parquet as pq
 import pytest
 from landing_extract import Extract
 
@@ -65,8 +66,8 @@ def test_line_ends(extract: Extract, newline: str, ends: bool) -> None:
 @pytest.mark.parametrize("delimiter", ["\t", "|", ";", "^", "\x01", "§", "∥"])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp949"])
 def test_any_delimiter_beyond_ascii_too(extract: Extract, delimiter: str, encoding: str) -> None:
-    quoted = f'"다{delimiter}라"'
-    extract.write("x.txt", delimiter.join(["번호", "값"]) + f"\n1{delimiter}가|나\\\n".replace("|", "/") + f"2{delimiter}{quoted}\n", encoding)
+    lines = [f"번호{delimiter}값", f"1{delimiter}가/나\\", f'2{delimiter}"다{delimiter}라"']
+    extract.write("x.txt", "\n".join(lines) + "\n", encoding)
     extract.land("x.txt", delimiter=delimiter, encoding=encoding, key=["번호"])
     assert extract.cells() == [("1", "가/나\\"), ("2", f"다{delimiter}라")]
 
@@ -172,8 +173,6 @@ def test_opted_out_rows_leave_their_place_only(extract: Extract) -> None:
     )
     assert [r["값"] for r in extract.rows()] == ["가", "라"]
     assert (landed.rows_read, landed.rows_landed, landed.opted_out) == (4, 2, 2)
-    import pyarrow.parquet as pq
-
     assert pq.read_table(extract.out / "_opted_out" / "dx.parquet").to_pylist() == [
         {"_file": "x.csv", "_row": 3, "_key": "2|나"},
         {"_file": "x.csv", "_row": 4, "_key": "1|다"},
@@ -203,7 +202,5 @@ def test_a_large_file_goes_through_many_blocks_with_right_numbers(extract: Extra
     extract.write("x.csv", "번호,값\n" + "\n".join(lines))
     extract.land(key=["번호"])
     assert [(r["번호"], r["_row"]) for r in extract.rows()] == [(str(n), n + 2) for n in range(5_000)]
-    import pyarrow.parquet as pq
-
     groups = pq.read_metadata(extract.out / "dx" / "part-00000.parquet").num_row_groups
     assert 5 <= groups <= 8

@@ -412,6 +412,19 @@ def test_path_prefers_what_passed_unless_asked_for_the_latest(here: Path, capfd:
     ]
 
 
+def test_path_finds_a_site_by_the_folder_it_is_run_from(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    built(here / "호수", "20260314T010000Z", latest="20260314T010000Z")
+    site = Lake(here / "호수").site(SITE)
+    with site.lock():
+        site.remember_name("바다 대학교병원")
+        site.remember_name("바다 대학교병원")
+        site.remember_name(SITE)
+    assert site.names() == ("바다 대학교병원",)
+    assert main(["path", "바다 대학교병원", "--lake", "호수"]) == 0
+    assert capfd.readouterr() == (f"{here}/호수/cdm/{SITE}/20260314T010000Z\n", "")
+    assert main(["path", "강산병원", "--lake", "호수"]) == 2
+
+
 def test_path_of_nothing_is_an_error_that_prints_no_folder(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (here / "호수").mkdir()
     assert main(["path", SITE, "--lake", "호수"]) == 2

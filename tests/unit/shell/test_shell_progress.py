@@ -40,10 +40,10 @@ def tell_a_run(progress: Reporter) -> None:
 
 TOLD = """\
 land ...
-  patient                       1,234,567 rows      1.2 s
+  patient                                     1,234,567 rows     1.2 s
 land done in 2.0 s
 map ...
-  person                                            0.0 s
+  person                                                         0.0 s
 [as-of] 2026-03-15
 Warning: lab.csv: a new column 'RESLT2'
     name it in the spec, or under left_out

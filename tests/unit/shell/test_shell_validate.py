@@ -10,7 +10,7 @@ from dure.cli import main
 
 SPEC = """\
 spec_version: 1
-site: {id: 바다병원, name: 바다병원, holder: 바다대학교, timezone: Asia/Seoul, extract_date: 2026-03-31}
+site: {id: bada, name: 바다병원, holder: 바다대학교, timezone: Asia/Seoul, extract_date: 2026-03-31}
 defaults: {encoding: cp949, formats: [yyyyMMdd]}
 sources:
   patient: {path: 환자.csv, key: [환자번호]}
@@ -45,7 +45,7 @@ def test_a_good_site_is_summed_up(more: list[str], capfd: pytest.CaptureFixture[
     assert main([*GIVEN, *more]) == 0
     assert capfd.readouterr() == (
         "바다병원: no mistakes in 병원설정/바다병원\n"
-        "1 sources, 0 of them views; 1 maps; 0 vocabularies; 0 warnings\n"
+        "sources: 1, of them views: 0; maps: 1; vocabularies: 0; warnings: 0\n"
         "  person                     1 entry\n",
         "",
     )
@@ -57,13 +57,13 @@ def test_quiet_says_nothing_of_a_good_site(capfd: pytest.CaptureFixture[str]) ->
 
 
 def test_every_mistake_comes_at_once(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    write(here, SPEC.replace("birth: 생년월일", "brith: 생년월일").replace("from: patient", "from: patiant"))
+    write(here, SPEC.replace("birth: 생년월일", "brith: 생년월일").replace("encoding:", "enconding:"))
     assert main(GIVEN) == 2
     out, err = capfd.readouterr()
     assert out == ""
     assert "brith" in err
-    assert "patiant" in err
-    assert "site.yaml:8" in err
+    assert "enconding" in err
+    assert "site.yaml:3" in err
     assert "site.yaml:9" in err
 
 
@@ -81,7 +81,7 @@ def test_a_warning_stops_nothing(here: Path, capfd: pytest.CaptureFixture[str]) 
     (here / "자료" / "환자.csv").write_bytes("환자번호,생년월일,성별,혈액형\n1,19800101,여,A\n".encode("cp949"))
     assert main([*GIVEN, "--source", "자료"]) == 0
     out, err = capfd.readouterr()
-    assert "1 warnings" in out
+    assert "warnings: 1" in out
     assert err.startswith("Warning: ")
     assert "혈액형" in err
 

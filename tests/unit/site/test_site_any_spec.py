@@ -15,7 +15,8 @@ from site_folder import SPEC, write
 from dure.errors import ConfigurationError
 from dure.site import load_site
 
-GOOD = yaml.load(SPEC, Loader=yaml.BaseLoader)  # noqa: S506 - the loader that makes texts only
+# The loader that makes texts only.
+GOOD = yaml.load(SPEC, Loader=yaml.BaseLoader)
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -25,32 +26,10 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 JUNK = st.sampled_from(
     [
-        "",
-        "환자번호",
-        "-1",
-        "1",
-        "maps/route.csv",
-        [],
-        {},
-        ["a", ["b"]],
-        {"column": "a"},
-        {"column": ["a", "b"], "map": {}},
-    ]
-    + [
-        {"first_of": []},
-        {"first_of": "a"},
-        {"literal": {}},
-        {"key": {}, "missing": "x"},
-        {"map": {"a": "1"}, "column": []},
-    ]
-    + [
-        {"row": "person"},
-        {"visit": {"key": []}},
-        {"not": []},
-        {"present": "x"},
-        [{}],
-        [[]],
-        {"where": {"a": {"not": ["b"]}}},
+        *("", "환자번호", "-1", "1", "maps/route.csv", [], {}, ["a", ["b"]], [{}], [[]]),
+        *({"column": "a"}, {"column": ["a", "b"], "map": {}}, {"map": {"a": "1"}, "column": []}, {"literal": {}}),
+        *({"first_of": []}, {"first_of": "a"}, {"key": {}, "missing": "x"}, {"row": "person"}, {"visit": {"key": []}}),
+        *({"not": []}, {"present": "x"}, {"where": {"a": {"not": ["b"]}}}),
     ]
 )
 

@@ -1,0 +1,45 @@
+"""What the spec grammar allows and this version does not build yet: refused, never passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dure.cdm.roles import roles
+from dure.errors import ConfigurationError, Problem
+from dure.site.loaded import Site
+
+# Tables that entries may name but that nothing builds yet.
+_TABLES = ("payer_plan_period", "cost", "fact_relationship")
+_DO = "remove it for now, and give its sources a reason under ignored"
+
+
+def check_supported(site: Site) -> None:
+    """Raises ConfigurationError naming every place of the spec that this version cannot build."""
+    problems = list(_problems(site))
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _problems(site: Site) -> Iterator[Problem]:
+    for table, index, entry in site.spec.entries():
+        at = ("tables", table, index)
+        if table in _TABLES:
+            yield Problem(site.where(*at), f"this version does not build {table}", _DO)
+            continue
+        for role in roles(table).values():
+            if role.kind == "event" and entry.given(role.name) is not None:
+                yield Problem(
+                    site.where(*at, role.name), "this version does not link rows to other rows", "remove it for now"
+                )
+    if site.visit_policy.merge:
+        yield Problem(
+            site.where("visit_policy"),
+            "this version does not merge visits",
+            "remove merge: for now; each row is a visit",
+        )
+    if site.spec.derive.observation_period != "events":
+        yield Problem(
+            site.where("derive"),
+            "this version derives observation periods from events only",
+            "write observation_period: events",
+        )
