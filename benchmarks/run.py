@@ -85,7 +85,9 @@ def scaled(size: int, data: Path) -> Path:
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
         print(f"making {folder} ...", flush=True)
-        subprocess.run([sys.executable, SCALE, EXTRACT, folder, str(size)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, str(SCALE), str(EXTRACT), str(folder), str(size)], check=True, stdout=subprocess.DEVNULL
+        )
         done.touch()
     return folder
 
@@ -107,7 +109,7 @@ def load_vocabulary(lake: Path, data: Path) -> Path:
     """The vocabulary store of a new lake, made before anything is measured."""
     shutil.rmtree(lake, ignore_errors=True)
     lake.mkdir(parents=True)
-    command = [dure(), "vocab", "load", ATHENA, "--lake", lake, "--quiet"]
+    command: list[str | Path] = [dure(), "vocab", "load", ATHENA, "--lake", lake, "--quiet"]
     said = subprocess.run(command, cwd=data, env=environment(), capture_output=True, text=True, check=False)
     if said.returncode:
         sys.exit(f"dure vocab load ended with {said.returncode}:\n{said.stdout}{said.stderr}")
@@ -115,7 +117,7 @@ def load_vocabulary(lake: Path, data: Path) -> Path:
 
 
 def run_dure(source: Path, store: Path, lake: Path, engine: Sequence[str]) -> Usage:
-    command = [dure(), "run", "synthea", "--source", source, "--vocab", store, "--lake", lake, "--full",
+    command: list[str | Path] = [dure(), "run", "synthea", "--source", source, "--vocab", store, "--lake", lake, "--full",
                "--log-format", "json", *engine]  # fmt: skip
     until = {"event": frozenset({"table"}), "table": CDM_TABLES}
     return measure(command, cwd=lake, until=until, environment=environment())
@@ -123,7 +125,7 @@ def run_dure(source: Path, store: Path, lake: Path, engine: Sequence[str]) -> Us
 
 def run_floor(source: Path, vocabulary: Path, out: Path, threads: int) -> Usage:
     script = Path(__file__).parent / "floor.py"
-    command = [sys.executable, script, "run", source, vocabulary, out, "--threads", str(threads)]
+    command: list[str | Path] = [sys.executable, script, "run", source, vocabulary, out, "--threads", str(threads)]
     return measure(command, cwd=out.parent)
 
 

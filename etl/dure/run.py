@@ -258,6 +258,7 @@ def run_site(options: RunOptions, progress: Progress) -> RunResult:
     lake = Lake(options.lake)
     own = lake.site(site.spec.site.id)
     with own.lock():
+        own.remember_name(options.site)
         return _locked(options, progress, site, as_of, lake, own)
 
 
@@ -267,6 +268,8 @@ def _locked(options: RunOptions, progress: Progress, site: Site, as_of: date, la
     reading = prepare.reading_of(site, rules, store)
     now = datetime.now(UTC)
     staging = own.begin(own.new_id(now))
+    for snapshot in staging.leftovers:
+        progress.note(f"removed what the unfinished run {snapshot} left behind")
     finished = False
     try:
         with engine(options.engine) as running:

@@ -59,6 +59,7 @@ CONCEPTS: list[tuple[object, ...]] = [
     (38004510, "Emergency Medicine", "Provider", "Medicare Specialty", "Physician Specialty", "S", "93", *ALWAYS, ""),
     (38004512, "Physician Assistant", "Provider", "Medicare Specialty", "Physician Specialty", "S", "97", *ALWAYS, ""),
     # units
+    (8525, "titer", "Unit", "UCUM", "Unit", "S", "{titer}", *ALWAYS, ""),
     (8541, "per minute", "Unit", "UCUM", "Unit", "S", "/min", *ALWAYS, ""),
     (8554, "percent", "Unit", "UCUM", "Unit", "S", "%", *ALWAYS, ""),
     (8576, "milligram", "Unit", "UCUM", "Unit", "S", "mg", *ALWAYS, ""),
@@ -73,6 +74,7 @@ CONCEPTS: list[tuple[object, ...]] = [
     (9531, "kilogram per square meter", "Unit", "UCUM", "Unit", "S", "kg/m2", *ALWAYS, ""),
     (44777560, "per year", "Unit", "UCUM", "Unit", "S", "/y", *ALWAYS, ""),
     (44777566, "score", "Unit", "UCUM", "Unit", "S", "[score]", *ALWAYS, ""),
+    (756265, "OMOP CDM Version 5.4.0", "Metadata", "CDM", "CDM", "S", "CDM v5.4.0", *ALWAYS, ""),
     # conditions; 15777000 has moved to 9414007, obesity and employment are observations to OMOP
     (260139, "Acute bronchitis", "Condition", "SNOMED", "Disorder", "S", "10509002", *SNOMED_SINCE, ""),
     (320128, "Essential hypertension", "Condition", "SNOMED", "Disorder", "S", "59621000", *SNOMED_SINCE, ""),
@@ -97,6 +99,12 @@ CONCEPTS: list[tuple[object, ...]] = [
     (439224, "Allergy to drug", "Observation", "SNOMED", "Disposition", "S", "416098002", *SNOMED_SINCE, ""),
     (4188539, "Yes", "Meas Value", "SNOMED", "Qualifier Value", "S", "373066001", *SNOMED_SINCE, ""),
     (4188540, "No", "Meas Value", "SNOMED", "Qualifier Value", "S", "373067005", *SNOMED_SINCE, ""),
+    # operators of results
+    (4171754, "<=", "Meas Value Operator", "SNOMED", "Qualifier Value", "S", "276137008", *SNOMED_SINCE, ""),
+    (4171755, ">=", "Meas Value Operator", "SNOMED", "Qualifier Value", "S", "276138003", *SNOMED_SINCE, ""),
+    (4171756, "<", "Meas Value Operator", "SNOMED", "Qualifier Value", "S", "276139006", *SNOMED_SINCE, ""),
+    (4172703, "=", "Meas Value Operator", "SNOMED", "Qualifier Value", "S", "276136004", *SNOMED_SINCE, ""),
+    (4172704, ">", "Meas Value Operator", "SNOMED", "Qualifier Value", "S", "276140008", *SNOMED_SINCE, ""),
     # drugs
     (1112807, "aspirin", "Drug", "RxNorm", "Ingredient", "S", "1191", *ALWAYS, ""),
     (1107830, "loratadine", "Drug", "RxNorm", "Ingredient", "S", "28889", *ALWAYS, ""),
@@ -135,6 +143,7 @@ REPLACED = {40316773: 4311629}
 VOCABULARIES = [
     ("None", "OMOP Standardized Vocabularies", "v5.0 DEMO-SLICE", 44819096),
     ("CMS Place of Service", "Place of service (CMS)", "demo slice", 44819110),
+    ("CDM", "OMOP Common Data Model", "demo slice", 32485),
     ("CVX", "Vaccines administered (CDC)", "demo slice", 581400),
     ("Ethnicity", "OMOP Ethnicity", "demo slice", 44819134),
     ("Gender", "OMOP Gender", "demo slice", 44819108),
@@ -151,11 +160,12 @@ DOMAINS = [
     ("Gender", "Gender", 2), ("Race", "Race", 3), ("Ethnicity", "Ethnicity", 4), ("Metadata", "Metadata", 7),
     ("Visit", "Visit", 8), ("Procedure", "Procedure", 10), ("Drug", "Drug", 13), ("Unit", "Unit", 16),
     ("Device", "Device", 17), ("Condition", "Condition", 19), ("Measurement", "Measurement", 21),
-    ("Meas Value", "Measurement Value", 24), ("Observation", "Observation", 27), ("Provider", "Provider", 33),
+    ("Meas Value", "Measurement Value", 24), ("Meas Value Operator", "Operator", 23),
+    ("Observation", "Observation", 27), ("Provider", "Provider", 33),
     ("Specimen", "Specimen", 36), ("Type Concept", "Type Concept", 58),
 ]  # fmt: skip
 CLASSES = [
-    ("CVX", "CVX vaccine", 581401), ("Clinical Drug", "Semantic clinical drug", 44819028),
+    ("CDM", "CDM", 32522), ("CVX", "CVX vaccine", 581401), ("Clinical Drug", "Semantic clinical drug", 44819028),
     ("Clinical Finding", "Clinical finding", 44818997), ("Clinical Observation", "Clinical class", 45754679),
     ("Disorder", "Disorder", 33099), ("Disposition", "Disposition", 32538), ("Ethnicity", "Ethnicity", 44819035),
     ("Gender", "Gender", 44819086), ("Ingredient", "Ingredient", 44818981), ("Lab Test", "Laboratory class", 45754678),

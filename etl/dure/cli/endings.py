@@ -24,7 +24,7 @@ from dure.progress import Reporter, reporter
 
 INTERRUPTED = 130
 TERMINATED = 143
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass
@@ -90,7 +90,11 @@ def apologised(state: State, error: Exception) -> int:
     """An error that nobody planned for. What it says may hold a patient's value, so it goes to a private file alone."""
     kept = "The snapshot before is unchanged. " if state.writes_snapshot else ""
     if _disk_is_full(error):
-        problem = Problem("", "no space left on a disk that the command writes to", f"{kept}Make room, then run again.")
+        problem = Problem(
+            "",
+            "no space left on a disk that the command writes to, or a limit on file sizes is met",
+            f"{kept}Make room, then run again.",
+        )
         _end(state, [problem], ExitCode.CONFIGURATION)
         return int(ExitCode.CONFIGURATION)
     if state.debug:
@@ -112,7 +116,8 @@ def _end(state: State, problems: list[Problem], code: int) -> None:
 def _disk_is_full(error: BaseException | None) -> bool:
     """Whether that is at the bottom of the error; an engine passes the system's message on as text."""
     while error is not None:
-        if getattr(error, "errno", None) in _DISK_FULL or os.strerror(errno.ENOSPC) in str(error):
+        said = str(error)
+        if getattr(error, "errno", None) in _DISK_FULL or any(os.strerror(code) in said for code in _DISK_FULL):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -18,6 +18,7 @@ from dure.site.spec import Defaults, FileSource
 
 ROW_COLUMNS = ("_file", "_row", "_key", "_row_hash")
 NFKC_SUFFIX = "_nfkc"
+LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -140,5 +141,8 @@ def _closest(name: str, names: Sequence[str], named: Iterable[str]) -> str:
     if near:
         return f"closest: '{near[0]}'"
     if any(other in names for other in named):
-        return f"the files have: {', '.join(names)}"
+        # A quote left open in the header swallows rows of data: what looks like it is not shown.
+        shown = [name for name in names if len(name) <= LONGEST_SHOWN and "\n" not in name]
+        more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+        return f"the files have: {', '.join(shown)}{more}"
     return "is the first line of each file its header? check delimiter, encoding and skip_lines"

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from dure.errors import Problem, SourceError
 from dure.landing.layout import Layout
 from dure.landing.rejects import FileRejects, LandingRejectReason
-from dure.landing.text import CHUNK, MARKED, Bytes, Decoder, likely_encodings
+from dure.landing.text import MARKED, Bytes, Decoder, likely_encodings
 
 # A record may have this many characters; a quote that is still open then is taken for one that nothing closes.
 LONGEST_RECORD = 4_000_000
+HEAD_CHUNK = 1 << 16
+CAREFUL_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def read_head(source: Bytes, layout: Layout) -> Head:
     pattern = record_pattern(layout)
     text, ended = "", False
     while True:
-        block = decoder.read(CHUNK)
+        block = decoder.read(HEAD_CHUNK)
         ended = block is None
         text += block or ""
         head = _head_in(text, pattern, layout, ended=ended)
@@ -164,7 +166,7 @@ class CarefulBlocks:
         fixed = self._layout.format == "fixed"
         row, text, ended, to_skip = head.first_row, "", False, len(head.text)
         while not ended:
-            block = self._decoder.read(CHUNK)
+            block = self._decoder.read(CAREFUL_CHUNK)
             ended = block is None
             text += block or ""
             if to_skip:

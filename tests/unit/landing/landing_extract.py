@@ -28,11 +28,11 @@ class Extract:
         path.write_bytes(content.encode(encoding) if isinstance(content, str) else content)
         return path
 
-    def land(self, path: str = "*.csv", *, name: str = "dx", options: dict[str, Any] | None = None, **spec: Any) -> Landed:
+    def land(
+        self, path: str = "*.csv", *, name: str = "dx", options: dict[str, Any] | None = None, **spec: Any
+    ) -> Landed:
         source = FileSource(path=path, **spec)
-        return land_source(
-            name, source, defaults=Defaults(), extract=self.folder, out=self.out, **(options or {})
-        )
+        return land_source(name, source, defaults=Defaults(), extract=self.folder, out=self.out, **(options or {}))
 
     def table(self, name: str = "dx") -> pa.Table:
         return pa.concat_tables(pq.read_table(part) for part in sorted((self.out / name).glob("part-*.parquet")))

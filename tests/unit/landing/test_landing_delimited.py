@@ -13,7 +13,7 @@ import pytest
 from landing_extract import Extract
 
 # 똠, 쀍 and 햏 are in CP949, not in EUC-KR (KS X 1001).
-ROWS = "환자번호,진단명,비고\n0001,고혈압,똠방각하\n0002,\"당뇨, 제2형\",쀍\n0003,\"여러\n줄\",\"큰\"\"따옴표\"\"\"\n0004,,햏\n"
+ROWS = '환자번호,진단명,비고\n0001,고혈압,똠방각하\n0002,"당뇨, 제2형",쀍\n0003,"여러\n줄","큰""따옴표"""\n0004,,햏\n'
 CELLS = [
     ("0001", "고혈압", "똠방각하"),
     ("0002", "당뇨, 제2형", "쀍"),
@@ -22,7 +22,9 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "gb18030"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "cp949", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "gb18030"]
+)
 def test_every_codec_lands_the_same_text(extract: Extract, encoding: str) -> None:
     extract.write("진단.csv", ROWS, encoding)
     landed = extract.land("진단.csv", encoding=encoding, key=["환자번호"])
@@ -195,7 +197,9 @@ def test_the_result_is_plain_json(extract: Extract) -> None:
     assert stat.S_IMODE((extract.out / "_rejects" / "dx.raw").stat().st_mode) == 0o600
 
 
-def test_a_large_file_goes_through_many_blocks_with_right_numbers(extract: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_goes_through_many_blocks_with_right_numbers(
+    extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dure.landing.delimited.QUICK_BLOCK", 1 << 10)
     monkeypatch.setattr("dure.landing.parts.GROUP_ROWS", 700)
     lines = [f'{n},"가\n나 {n}"' if n % 7 == 0 else f"{n},다" for n in range(5_000)]
@@ -204,3 +208,15 @@ def test_a_large_file_goes_through_many_blocks_with_right_numbers(extract: Extra
     assert [(r["번호"], r["_row"]) for r in extract.rows()] == [(str(n), n + 2) for n in range(5_000)]
     groups = pq.read_metadata(extract.out / "dx" / "part-00000.parquet").num_row_groups
     assert 5 <= groups <= 8
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949", "utf-16"])
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_a_head_that_comes_in_pieces(
+    extract: Extract, monkeypatch: pytest.MonkeyPatch, encoding: str, size: int
+) -> None:
+    monkeypatch.setattr("dure.landing.records.HEAD_CHUNK", size)
+    extract.write("x.csv", '제목\r\n\r\n"환자\r\n""번호""",값\r\n1,가\r\n', encoding)
+    landed = extract.land(encoding=encoding, skip_lines=1)
+    assert landed.columns == ('환자\r\n"번호"', "값")
+    assert [row["_row"] for row in extract.rows()] == [3]

@@ -44,7 +44,7 @@ def test_every_line_that_is_not_understood_is_named_without_its_content(tmp_path
 
 @pytest.mark.parametrize("text", ["", "환자번호\n", "1,2024-01-01,x\n"])
 def test_a_list_needs_its_header(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigurationError, match="exclusions.csv:1: is not the header"):
+    with pytest.raises(ConfigurationError, match=r"exclusions\.csv:1: is not the header"):
         read_exclusions(_file(tmp_path, text))
 
 

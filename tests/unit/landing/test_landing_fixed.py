@@ -17,7 +17,9 @@ def _by_bytes(number: str, name: str, code: str) -> bytes:
 def test_characters(extract: Extract) -> None:
     extract.write("x.txt", "\r\n".join(LINES) + "\r\n", "cp949")
     spans = {"번호": [1, 4], "이름": [5, 6], "코드": [11, 5]}
-    extract.write("x.txt", "\r\n".join(["0001김똠    A01.0", "0002홍길동", "", "0003", "0004남궁햏수  B02.1x"]), "cp949")
+    extract.write(
+        "x.txt", "\r\n".join(["0001김똠    A01.0", "0002홍길동", "", "0003", "0004남궁햏수  B02.1x"]), "cp949"
+    )
     landed = extract.land("x.txt", format="fixed", columns=spans, encoding="cp949", key=["번호"])
     assert extract.cells() == [
         ("0001", "김똠", "A01.0"),

@@ -40,10 +40,7 @@ def test_row_hashes_are_pinned() -> None:
     """These values are in lakes: a change makes every row look changed on the next delta run."""
     rows = joined([pa.array(["0001", "환자|1", None]), pa.array(["고혈압", "\\", None])])
     assert rows.to_pylist() == ["0001|고혈압", "환자\\|1|\\\\", "\\N|\\N"]
-    assert row_hash(rows).to_pylist() == PINNED
-
-
-PINNED = [0, 0, 0]
+    assert row_hash(rows).to_pylist() == [7899942100717953790, -1878777368930841340, -5299061904247610068]
 
 
 def test_row_hash_and_whole_row_key_do_not_depend_on_the_order_of_columns(extract: Extract) -> None:

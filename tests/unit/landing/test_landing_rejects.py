@@ -34,7 +34,11 @@ def test_undecodable_bytes_cost_their_record_only(extract: Extract) -> None:
     landed = extract.land(key=["no"])
     assert landed.rejected == {"undecodable": 3}
     assert (landed.rows_read, landed.rows_landed) == (30, 27)
-    assert extract.rejects() == [("x.csv", 5, "undecodable"), ("x.csv", 11, "undecodable"), ("x.csv", 31, "undecodable")]
+    assert extract.rejects() == [
+        ("x.csv", 5, "undecodable"),
+        ("x.csv", 11, "undecodable"),
+        ("x.csv", 31, "undecodable"),
+    ]
     assert extract.raw_rejects() == [b"3,\xb0\xa1\n", b'9,"first\nsecond \xff"\n', b"29,\xed\x95\n"]
     assert [(r["no"], r["_row"]) for r in extract.rows()] == [(str(n), n + 2) for n in range(30) if n not in (3, 9, 29)]
     assert extract.rows()[9 - 1]["name"] == "a\nb"
@@ -44,7 +48,11 @@ def test_undecodable_bytes_cost_their_record_only(extract: Extract) -> None:
 def test_undecodable_in_other_encodings(extract: Extract, encoding: str) -> None:
     text = "\n".join(["번호,이름", *GOOD]) + "\n"
     stored = text.encode(encoding)
-    bad = "\udc00".encode("utf-16-be" if encoding == "utf-16-be" else "utf-16-le", "surrogatepass") if "16" in encoding else b"\xff"
+    bad = (
+        "\udc00".encode("utf-16-be" if encoding == "utf-16-be" else "utf-16-le", "surrogatepass")
+        if "16" in encoding
+        else b"\xff"
+    )
     place = stored.index("환자7".encode(encoding)[-2 if "16" not in encoding else -4 :])
     stored = stored[:place] + bad + stored[place:]
     extract.write("x.csv", stored)
@@ -56,9 +64,7 @@ def test_undecodable_in_other_encodings(extract: Extract, encoding: str) -> None
 
 
 def test_wrong_number_of_fields_of_both_kinds_with_line_breaks_between(extract: Extract) -> None:
-    extract.write(
-        "x.csv", 'a,b\n1,"가\n나"\n2\n\n3,다\n4,라,마\n5,"바\n"\n6\n', "cp949"
-    )
+    extract.write("x.csv", 'a,b\n1,"가\n나"\n2\n\n3,다\n4,라,마\n5,"바\n"\n6\n', "cp949")
     landed = extract.land(encoding="cp949", key=["a"])
     assert landed.rejected == {"wrong_number_of_fields": 3}
     assert extract.rejects() == [("x.csv", row, "wrong_number_of_fields") for row in (3, 5, 7)]
@@ -68,6 +74,7 @@ def test_wrong_number_of_fields_of_both_kinds_with_line_breaks_between(extract: 
 
 def test_both_kinds_in_one_file_keep_their_numbers(extract: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dure.landing.delimited.CAREFUL_BLOCK", 512)
+    monkeypatch.setattr("dure.landing.records.CAREFUL_CHUNK", 37)
     lines = [f"{n},가{n}".encode() for n in range(1_000)]
     undecodable = {5, 6, 300, 998}
     short = {0, 7, 301, 302, 999}
@@ -84,7 +91,9 @@ def test_both_kinds_in_one_file_keep_their_numbers(extract: Extract, monkeypatch
     ]
 
 
-@pytest.mark.parametrize(("last", "rest"), [('30,"열림', ""), ('30,"', ""), ('"30', ",둘\n31,셋\n"), ('30,"열림', "\n31,닫힘\n")])
+@pytest.mark.parametrize(
+    ("last", "rest"), [('30,"열림', ""), ('30,"', ""), ('"30', ",둘\n31,셋\n"), ('30,"열림', "\n31,닫힘\n")]
+)
 def test_a_quote_that_nothing_closes_costs_its_line_only(extract: Extract, last: str, rest: str) -> None:
     extract.write("x.csv", "\n".join(["no,name", *GOOD, last]) + rest)
     landed = extract.land(key=["no"])
@@ -96,7 +105,6 @@ def test_a_quote_that_nothing_closes_costs_its_line_only(extract: Extract, last:
 def test_a_record_longer_than_any_is_taken_for_an_open_quote(extract: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dure.landing.delimited.QUICK_BLOCK", 1 << 10)
     monkeypatch.setattr("dure.landing.records.LONGEST_RECORD", 2_000)
-    monkeypatch.setattr("dure.landing.records.CHUNK", 1_000)
     body = [f"{n},나" for n in range(100, 1_000)]
     extract.write("x.csv", "\n".join(["no,name", *GOOD, '30,"열림', *body, '1000,"끝"', ""]))
     landed = extract.land(key=["no"])

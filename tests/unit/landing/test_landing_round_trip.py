@@ -44,6 +44,9 @@ def test_what_csv_writes_lands(
     table: tuple[list[str], list[list[str]]], codec: str, delimiter: str, quoting: int, line_end: str, packed: bool
 ) -> None:
     names, rows = table
+    if quoting == csv.QUOTE_MINIMAL:
+        # Python before 3.13 leaves a lone \r unquoted, which is then a line end to every reader.
+        rows = [[cell.replace("\r", "\n") for cell in row] for row in rows]
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=line_end)
     writer.writerow(names)

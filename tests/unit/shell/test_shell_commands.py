@@ -360,7 +360,7 @@ def test_a_full_disk_is_no_bug_whoever_met_it(
     run.act = fail
     assert main(GIVEN) == 2
     assert capfd.readouterr().err == (
-        "Error: no space left on a disk that the command writes to\n"
+        "Error: no space left on a disk that the command writes to, or a limit on file sizes is met\n"
         "    The snapshot before is unchanged. Make room, then run again.\n"
     )
 
