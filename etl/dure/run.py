@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dure.tables.cells import Reading
 
 DERIVED = frozenset({"observation_period", "cdm_source"})
+StartEngine = Callable[[EngineOptions], AbstractContextManager[Engine]]
 
 
 @dataclass(frozen=True)
@@ -233,8 +235,10 @@ STAGES = (
 )
 
 
-def run_site(options: RunOptions, progress: Progress) -> RunResult:
+def run_site(options: RunOptions, progress: Progress, start: StartEngine = engine) -> RunResult:
     """Builds a new snapshot of a site and makes it the latest; on any error the previous one stays.
+
+    `start` gives the engine for as long as the run lasts; many runs in one process may share one that is up.
 
     Raises ConfigurationError, SourceError, SiteLockedError or IntegrityError as the errors module describes.
     """
@@ -259,20 +263,28 @@ def run_site(options: RunOptions, progress: Progress) -> RunResult:
     own = lake.site(site.spec.site.id)
     with own.lock():
         own.remember_name(options.site)
-        return _locked(options, progress, site, as_of, lake, own)
+        return _locked(options, progress, site, as_of, lake, own, start)
 
 
-def _locked(options: RunOptions, progress: Progress, site: Site, as_of: date, lake: Lake, own: SiteLake) -> RunResult:
+def _locked(
+    options: RunOptions,
+    progress: Progress,
+    site: Site,
+    as_of: date,
+    lake: Lake,
+    own: SiteLake,
+    start: StartEngine,
+) -> RunResult:
     store = open_vocabulary(options.vocab, lake.stores, progress)
     rules = prepare.rules_of(site)
     reading = prepare.reading_of(site, rules, store)
     now = datetime.now(UTC)
     staging = own.begin(own.new_id(now))
-    for snapshot in staging.leftovers:
-        progress.note(f"removed what the unfinished run {snapshot} left behind")
+    for dead in staging.leftovers:
+        progress.note(f"removed what the unfinished run {dead} left behind")
     finished = False
     try:
-        with engine(options.engine) as running:
+        with start(options.engine) as running:
             run = _Run(options, site, as_of, store, running, own, staging, progress, rules, reading)
             for stage in STAGES:
                 progress.stage(stage.name)

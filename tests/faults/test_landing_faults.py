@@ -271,8 +271,9 @@ def test_disk_full_on_a_real_device(hospital: Hospital) -> None:
     assert "cannot be written: No space left on device\n    free some space" in str(error.value)
 
 
-def test_disk_full_while_rejects_are_written(hospital: Hospital) -> None:
-    hospital.write("x.csv", "a,b\n" + f"1,2\n{SECRET * 100}\n1,2\n" * 2_000)
+@pytest.mark.parametrize("line", [(SECRET * 100).encode(), b"1," + b"\xff" * 1_000], ids=["fields", "bytes"])
+def test_disk_full_while_rejects_are_written(hospital: Hospital, line: bytes) -> None:
+    hospital.write("x.csv", b"a,b\n" + (b"1,2\n" + line + b"\n1,2\n") * 2_000)
     with files_of_at_most(50_000):
         found = hospital.fails(ConfigurationError)
     assert "cannot be written: File too large" in found

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,13 +72,12 @@ class PartWriter:
 
     def abandon(self) -> None:
         """Removes the part; a writer that cannot even end its file is let go."""
-        try:
+        # a full disk stops these two as well; the error that led here is the one to show
+        with suppress(OSError):
             self._wait()
+        with suppress(OSError):
             self._writer.close()
-        except OSError:
-            self._writing = None
-        finally:
-            self._path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         self._wait()

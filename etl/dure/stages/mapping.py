@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Outcome
-from dure.cdm.roles import REFERENCE_TABLES
+from dure.cdm.roles import REFERENCE_TABLES, spec_tables
 from dure.progress import Progress
 from dure.stages.frames import stored
+from dure.stages.parallel import each
 from dure.stages.prepare import Prepared
 from dure.tables.evaluate import evaluate
 from dure.tables.merge import merged
@@ -23,36 +25,69 @@ Mapped = list[tuple[Rule, DataFrame]]
 
 # CDM table -> the reference role that finds its rows.
 _ROLE_OF = {table: role for role, table in REFERENCE_TABLES.items() if role != "parent"}
+# The tables that rows of other tables name, in the order in which they name each other.
+REFERRED_TO = tuple(table for table in spec_tables() if table in _ROLE_OF)
 
 
 def map_rules(
     session: SparkSession, rules: Sequence[Rule], prepared: Prepared, shared: Shared, work: Path, progress: Progress
 ) -> Mapped:
-    """The mapped frames of all rules, read back from folders in `work`; rules must come in the order of `rules_of`."""
+    """The mapped frames of all rules, read back from folders in `work`; rules must come in the order of `rules_of`.
+
+    Tables that others refer to come first, one after the other; the rest only look things up and run side by side.
+    """
     lookups = Lookups()
     done: Mapped = []
-    for position, rule in enumerate(rules):
-        started = time.monotonic()
-        frame = evaluate(rule, prepared.frames[rule.source], shared, lookups)
-        earlier = [(r, f) for r, f in done if r.table == rule.table]
-        if _needs_merging(rule, earlier):
-            frame = merged(rule, frame, _written_keys(earlier))
-        else:
-            frame = frame.drop(*[name for name in frame.columns if name.startswith("_keep_")])
-        done.append((rule, stored(session, frame, work / rule.folder)))
-        progress.table(rule.name, None, time.monotonic() - started)
-        is_last = position + 1 == len(rules) or rules[position + 1].table != rule.table
-        if is_last and rule.table in _ROLE_OF:
-            lookups = _with_lookup(lookups, rule.table, done, prepared)
+    for table in REFERRED_TO:
+        own = [rule for rule in rules if rule.table == table]
+        for rule in own:
+            done.append(_map(session, rule, done, prepared, shared, lookups, work, progress))
+        if own:
+            lookups = _with_lookup(lookups, table, done, prepared)
+    others = [rule for rule in rules if rule.table not in REFERRED_TO]
+    # Two entries for the deaths of one site depend on each other, like those of any table with one record a key.
+    chains = [
+        list(chain)
+        for _, chain in groupby(others, key=lambda rule: rule.table if rule.table == "death" else rule.folder)
+    ]
+
+    def run(chain: list[Rule]) -> Mapped:
+        made: Mapped = []
+        for rule in chain:
+            made.append(_map(session, rule, made, prepared, shared, lookups, work, progress))
+        return made
+
+    for made in each(run, chains):
+        done += made
     return done
+
+
+def _map(
+    session: SparkSession,
+    rule: Rule,
+    done: Mapped,
+    prepared: Prepared,
+    shared: Shared,
+    lookups: Lookups,
+    work: Path,
+    progress: Progress,
+) -> tuple[Rule, DataFrame]:
+    started = time.monotonic()
+    frame = evaluate(rule, prepared.frames[rule.source], shared, lookups)
+    earlier = [(r, f) for r, f in done if r.table == rule.table]
+    if _needs_merging(rule, earlier):
+        frame = merged(rule, frame, _written_keys(earlier))
+    if not shared.reveal:
+        frame = frame.drop("_key", "_n")  # long texts that only merging and collisions ask for
+    made = stored(session, frame, work / rule.folder)
+    progress.table(rule.name, None, time.monotonic() - started)
+    return rule, made
 
 
 def _needs_merging(rule: Rule, earlier: Mapped) -> bool:
     """Whether several source rows may name one record: the entry has a key or a choice of its own, or another entry
     of the table may have written it."""
-    if rule.table not in _ROLE_OF and rule.table != "death":
-        return False
-    return bool(rule.entry.key or rule.entry.keep or earlier or rule.table == "death")
+    return bool(rule.entry.key or rule.entry.keep or rule.table == "death" or (earlier and rule.table in _ROLE_OF))
 
 
 def _written_keys(earlier: Mapped) -> DataFrame | None:

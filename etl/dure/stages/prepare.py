@@ -23,6 +23,7 @@ from dure.site.spec import FileSource, ViewSource
 from dure.site.values import CodedColumn, Concept, DateOf, FirstBirth, FirstCoded, FirstMoment, MonthOf, YearOf
 from dure.site.walk import parts
 from dure.stages.frames import stored
+from dure.stages.parallel import each
 from dure.tables import cells, codes, sources, views
 from dure.tables.cells import OPERATORS, Reading
 from dure.tables.keys import key_text_of
@@ -113,13 +114,19 @@ def prepare(
     session: SparkSession, site: Site, rules: list[Rule], reading: Reading, landed: Mapping[str, Path], work: Path
 ) -> Prepared:
     """Frames for every source and view, with one or two aggregates each; fates and views are written to `work`."""
+    files = [(name, source) for name, source in site.spec.sources.items() if isinstance(source, FileSource)]
+
+    def read(named: tuple[str, FileSource]) -> tuple[DataFrame, Counted, DataFrame | None]:
+        name, source = named
+        return _source(session, name, source, [r for r in rules if r.source == name], reading, landed[name], work)
+
     frames: dict[str, DataFrame] = {}
     rejected: dict[str, DataFrame] = {}
     counted: dict[str, Counted] = {}
-    for name, source in site.spec.sources.items():
-        if isinstance(source, FileSource):
-            read_by = [rule for rule in rules if rule.source == name]
-            frames[name], counted[name] = _source(session, name, source, read_by, reading, landed[name], work, rejected)
+    for (name, _), (frame, count, lost) in zip(files, each(read, files), strict=True):
+        frames[name], counted[name] = frame, count
+        if lost is not None:
+            rejected[name] = lost
     for name in site.views:
         frames[name], counted[name] = _view(session, site, name, rules, reading, frames, counted, work)
     return Prepared(frames, rejected, counted)
@@ -133,28 +140,27 @@ def _source(
     reading: Reading,
     folder: Path,
     work: Path,
-    rejected: dict[str, DataFrame],
-) -> tuple[DataFrame, Counted]:
+) -> tuple[DataFrame, Counted, DataFrame | None]:
     landed = session.read.parquet(str(folder))
     if source.role == "lookup":
         frame = sources.going_on(landed, source, reading, None)
         rows = landed.count()
-        return frame, Counted(rows=rows, goes_on=rows)
+        return frame, Counted(rows=rows, goes_on=rows), None
     row = sources.profile(landed, source, reading).collect()[0]
     found = sources.Profile(
         row["rows"], {x.rule: row[f"x_{x.rule}"] for x in source.exclude}, row["keyed"], row["distinct"]
     )
     counted = Counted(rows=found.rows, excluded={rule: n for rule, n in found.excluded.items() if n})
-    fates = None
+    fates, lost = None, None
     if found.repeats:
         fates = stored(session, sources.fates(landed, source, reading), work / "fates" / name)
         for fate in fates.groupBy("_outcome", "_reason").agg(F.count(F.lit(1)).alias("rows")).collect():
             if fate["_outcome"] != Outcome.WRITTEN.value:
                 counted.fates[fate["_outcome"], fate["_reason"] or ""] = fate["rows"]
-        rejected[name] = fates.where(F.col("_outcome") == Outcome.REJECTED.value)
+        lost = fates.where(F.col("_outcome") == Outcome.REJECTED.value)
     frame = sources.going_on(landed, source, reading, fates)
     _count_selected(frame, rules, reading, counted)
-    return frame, counted
+    return frame, counted, lost
 
 
 def _count_selected(frame: DataFrame, rules: list[Rule], reading: Reading, counted: Counted) -> None:

@@ -26,6 +26,12 @@ def _problems(site: Site) -> Iterator[Problem]:
         if table in _TABLES:
             yield Problem(site.where(*at), f"this version does not build {table}", _DO)
             continue
+        if entry.keep and entry.keep.all:
+            yield Problem(
+                site.where(*at, "keep"),
+                "an entry cannot keep all rows of a key",
+                "declare keep: {all: […]} on the source",
+            )
         for role in roles(table).values():
             if role.kind == "event" and entry.given(role.name) is not None:
                 yield Problem(

@@ -16,6 +16,7 @@ from dure.cdm.schema import table as cdm_table
 from dure.errors import IntegrityError, Problem
 from dure.progress import Progress
 from dure.stages.mapping import Mapped
+from dure.stages.parallel import each
 from dure.tables.assemble import table_frame
 
 _ARROW = {
@@ -69,14 +70,18 @@ def write_mapped_tables(
     mapped: Mapped, given: Mapping[str, Mapping[str, int]], cdm: Path, progress: Progress
 ) -> dict[str, int]:
     """Writes every table that some rule has rows for; `given` says how many, by table and rule folder."""
-    written = {}
-    for table in site_tables():
-        giving = [(rule, frame) for rule, frame in mapped if given.get(table, {}).get(rule.folder)]
-        if giving:
-            started = time.monotonic()
-            written[table] = write_table(table_frame(table, giving), table, cdm / table)
-            progress.table(table, written[table], time.monotonic() - started)
-    return written
+    giving = {
+        table: [(rule, frame) for rule, frame in mapped if given.get(table, {}).get(rule.folder)]
+        for table in site_tables()
+    }
+
+    def write(table: str) -> tuple[str, int]:
+        started = time.monotonic()
+        rows = write_table(table_frame(table, giving[table]), table, cdm / table)
+        progress.table(table, rows, time.monotonic() - started)
+        return table, rows
+
+    return dict(each(write, [table for table, frames in giving.items() if frames]))
 
 
 def write_missing_tables(cdm: Path, written: Mapping[str, int]) -> dict[str, int]:

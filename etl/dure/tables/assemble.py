@@ -104,8 +104,10 @@ def _drug_end(have: set[str]) -> Column:
 
 
 def _drug_end_moment(have: set[str]) -> Column:
-    """The moment of the end where the source gave one; otherwise midnight of the end date."""
-    return F.coalesce(_part(have, "end", "datetime", "timestamp_ntz"), _drug_end(have).cast("timestamp_ntz"))
+    """The moment of the end where the source gave one; otherwise midnight of the end date, or the start if later."""
+    given = _part(have, "end", "datetime", "timestamp_ntz")
+    assumed = F.greatest(_drug_end(have).cast("timestamp_ntz"), F.col(part_column("start", "datetime")))
+    return F.coalesce(given, assumed)
 
 
 def lost_by_moving(rule: Rule, have: Iterable[str], table: str) -> dict[str, Column]:

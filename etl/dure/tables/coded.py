@@ -67,8 +67,9 @@ def coded_parts(work: Evaluation) -> None:
             work.parts["_domain"] = chosen["domain"]
             work.parts["_rank"] = chosen["rank"]
             work.parts["_mapped_value"] = chosen["value"]
-            work.parts["_description"] = chosen["description"]
-            work.parts["_vocabulary"] = chosen["vocabulary"]
+            # Only what reports on unmapped codes will show.
+            work.parts["_description"] = F.when(concept == 0, chosen["description"])
+            work.parts["_vocabulary"] = F.when(concept == 0, chosen["vocabulary"])
             work.note(Note.WIDER, chosen["equivalence"] == "wider")
             if work.given("source_value") is None:
                 work.parts[part_column("source_value", "value")] = chosen["text"]

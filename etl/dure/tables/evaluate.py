@@ -71,7 +71,6 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
         shared.site, rule.source, rule.table, rule.label, F.coalesce(F.col("_record_key"), F.lit("")), occurrence
     )
     own_id = record_id(known_as, shared.bits(rule.table), shared.salts.get(rule.table))
-    kept = [F.col(name) for name in work.start_columns if name.startswith("_keep_")]
     out = frame.select(
         "_file",
         "_row",
@@ -85,7 +84,7 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
         *([F.sha2(known_as, 256).alias("_sha")] if shared.reveal else []),
         *[column.alias(name) for name, column in parts.items()],
         *[flag.alias(f"_note_{note.value}") for note, flag in work.notes.items()],
-        *kept,
+        *[F.col(name) for name in work.start_columns if name.startswith("_keep_")],
     )
     # A row that is rejected is one row, whatever the number of its targets.
     out = out.where(F.col("_reason").isNull() | (F.col("_rank") == 0))

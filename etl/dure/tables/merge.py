@@ -11,7 +11,7 @@ from dure.tables.rule import Rule
 
 
 def merged(rule: Rule, frame: DataFrame, taken: DataFrame | None) -> DataFrame:
-    """The mapped frame of an entity in which every key has one written row; the others are `merged` into it.
+    """The mapped frame in which every key has one written row (a target); the others are `merged` into it.
 
     Of several rows the entry's `keep` decides (`last` by the text of its columns, so dates as YYYYMMDD); without it
     death keeps the latest date, anything else the smallest natural key.  `taken` holds the `key_hash` of records that
@@ -25,7 +25,7 @@ def merged(rule: Rule, frame: DataFrame, taken: DataFrame | None) -> DataFrame:
         order = [F.col(f"_keep_{name}").asc_nulls_last() for name in keep.first]
     elif rule.table == "death":
         order = [F.col(part_column("start", "datetime")).desc_nulls_last()]
-    window = Window.partitionBy("_outcome", "_key_hash").orderBy(*order, F.col("_key"), F.col("_n"))
+    window = Window.partitionBy("_outcome", "_key_hash", "_rank").orderBy(*order, F.col("_key"), F.col("_n"))
     again = (F.col("_outcome") == Outcome.WRITTEN.value) & (F.row_number().over(window) > 1)
     if taken is not None:
         earlier = taken.select(F.col("key_hash").alias("_taken")).distinct()

@@ -22,6 +22,7 @@ from dure.landing.parquet_text import text_of
     [
         (pa.string(), ["가", "", None], ["가", "", None]),
         (pa.large_string(), ["가"], ["가"]),
+        (pa.string_view(), ["가", None], ["가", None]),
         (pa.dictionary(pa.int8(), pa.string()), ["가", None], ["가", None]),
         (pa.bool_(), [True, False, None], ["true", "false", None]),
         (pa.int64(), [-12, 2**63 - 1, None], ["-12", "9223372036854775807", None]),

@@ -105,6 +105,7 @@ def test_a_quote_that_nothing_closes_costs_its_line_only(extract: Extract, last:
 def test_a_record_longer_than_any_is_taken_for_an_open_quote(extract: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dure.landing.delimited.QUICK_BLOCK", 1 << 10)
     monkeypatch.setattr("dure.landing.records.LONGEST_RECORD", 2_000)
+    monkeypatch.setattr("dure.landing.records.CAREFUL_CHUNK", 1_000)
     body = [f"{n},나" for n in range(100, 1_000)]
     extract.write("x.csv", "\n".join(["no,name", *GOOD, '30,"열림', *body, '1000,"끝"', ""]))
     landed = extract.land(key=["no"])

@@ -8,6 +8,7 @@ import io
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from landing_extract import Extract
@@ -61,3 +62,50 @@ def test_what_csv_writes_lands(
         assert [r["_key"] for r in extract.rows()] == [key_text_of(row[:2]) for row in expected]
         assert [r["_row"] for r in extract.rows()] == list(range(2, len(rows) + 2))
         assert (landed.rows_read, landed.rejected) == (len(rows), {})
+
+
+@given(
+    table=tables().filter(lambda table: len(table[0]) > 1),
+    codec=st.sampled_from(["utf-8", "cp949", "utf-16-le", "utf-32-be"]),
+    broken=st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=4),
+    chunk=st.sampled_from([16, 1 << 20]),
+)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_broken_records_cost_nothing_but_themselves(
+    table: tuple[list[str], list[list[str]]], codec: str, broken: list[tuple[int, bool]], chunk: int
+) -> None:
+    """Records with undecodable bytes or a field too many, put anywhere, change neither the others nor their numbers."""
+    names, rows = table
+    records: list[tuple[list[str], str | None]] = [(row, None) for row in rows]
+    for place, undecodable in broken:
+        reason = "undecodable" if undecodable else "wrong_number_of_fields"
+        records.insert(place, (["x"] * (len(names) + (not undecodable)), reason))
+    # No field ends the characters of UTF-16 or UTF-32 out of step: a lone low surrogate, a code point beyond Unicode.
+    wrong = {"utf-8": b"\xff", "cp949": b"\xff", "utf-16-le": b"\x00\xdc", "utf-32-be": b"\x7f\x00\x00\x00"}[codec]
+    stored = b""
+    for record, reason in [(names, None), *records]:
+        text = io.StringIO(newline="")
+        csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(record)
+        line = text.getvalue().encode(codec)
+        if reason == "undecodable":
+            quote = '"x'.encode(codec)
+            line = line.replace(quote, quote + wrong, 1)
+        stored += line
+    extra = [(["끝"] * len(names), None)] * max(0, 12 + len(broken) - len(rows))
+    for record, _ in extra:
+        stored += (",".join(record) + "\n").encode(codec)
+    expected = [
+        (number, tuple(map(_lands_as, record)))
+        for number, (record, reason) in enumerate([*records, *extra], 2)
+        if reason is None
+    ]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dure.landing.records.CAREFUL_CHUNK", chunk)
+        extract = Extract(Path(folder))
+        extract.write("x.csv", stored)
+        landed = extract.land(encoding=codec)
+        assert list(zip([r["_row"] for r in extract.rows()], extract.cells(), strict=True)) == expected
+        assert [(row, reason) for _, row, reason in extract.rejects()] == [
+            (number, reason) for number, (_, reason) in enumerate(records, 2) if reason is not None
+        ]
+        assert landed.rows_read == len(records) + len(extra)
