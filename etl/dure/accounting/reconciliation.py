@@ -55,7 +55,7 @@ class ViewCount(_Record):
 
 
 class RuleCount(_Record):
-    """One entry: rows in = not selected + written + merged + rejected; `rows_out` = rows written, by CDM table."""
+    """One entry: rows in = not selected + written + merged + rejected + excluded; `rows_out` = rows written, by CDM table."""
 
     rule: str
     table: str
@@ -66,6 +66,7 @@ class RuleCount(_Record):
     written: int
     merged: int
     rejected: dict[str, int] = {}
+    excluded: dict[str, int] = {}
     rows_out: dict[str, int] = {}
     zero: dict[str, int] = {}
     notes: dict[str, int] = {}
@@ -122,8 +123,8 @@ class Reconciliation(_Record):
     def _rule_problems(self) -> Iterator[Problem]:
         for r in self.rules:
             yield from _sum(r.rule, "rows in", r.rows_in, "selected and not selected", r.selected + r.not_selected)
-            ends = r.written + r.merged + sum(r.rejected.values())
-            yield from _sum(r.rule, "rows selected", r.selected, "written, merged and rejected", ends)
+            ends = r.written + r.merged + sum(r.rejected.values()) + sum(r.excluded.values())
+            yield from _sum(r.rule, "rows selected", r.selected, "written, merged, rejected and excluded", ends)
             if sum(r.rows_out.values()) < r.written:
                 yield Problem(r.rule, f"{r.written} rows were written but gave {sum(r.rows_out.values())} records")
 
@@ -163,6 +164,7 @@ class Reconciliation(_Record):
             yield "rule", r.rule, "written", "", r.written
             yield "rule", r.rule, "merged", "", r.merged
             yield from (("rule", r.rule, "rejected", why, n) for why, n in r.rejected.items())
+            yield from (("rule", r.rule, "excluded", why, n) for why, n in r.excluded.items())
             yield from (("rule", r.rule, "rows_out", table, n) for table, n in r.rows_out.items())
             yield from (("rule", r.rule, "unmapped", table, n) for table, n in r.zero.items() if n)
             yield from (("rule", r.rule, "note", note, n) for note, n in r.notes.items())

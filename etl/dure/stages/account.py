@@ -103,11 +103,12 @@ def _rule(rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> Ru
     rows_in = counted.goes_on
     selected = counted.selected[rule.folder]
     by_outcome: dict[str, int] = defaultdict(int)
-    rejected: dict[str, int] = {}
+    reasons: dict[str, dict[str, int]] = {Outcome.REJECTED.value: {}, Outcome.EXCLUDED.value: {}}
     for row in rows:
         by_outcome[row["_outcome"]] += row["source_rows"]
-        if row["_outcome"] == Outcome.REJECTED.value:
-            rejected[row["_reason"]] = rejected.get(row["_reason"], 0) + row["source_rows"]
+        if row["_outcome"] in reasons:
+            why = reasons[row["_outcome"]]
+            why[row["_reason"]] = why.get(row["_reason"], 0) + row["source_rows"]
     written = [row for row in rows if row["_outcome"] == Outcome.WRITTEN.value]
     notes = {note.value: sum(row[f"note_{note}"] for row in written) for note in Note}
     return RuleCount(
@@ -119,7 +120,8 @@ def _rule(rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> Ru
         selected=selected,
         written=by_outcome[Outcome.WRITTEN.value],
         merged=by_outcome[Outcome.MERGED.value],
-        rejected=rejected,
+        rejected=reasons[Outcome.REJECTED.value],
+        excluded=reasons[Outcome.EXCLUDED.value],
         rows_out={row["_table"]: row["rows"] for row in written},
         zero={row["_table"]: row["zero"] for row in written},
         notes={name: n for name, n in notes.items() if n},

@@ -25,6 +25,8 @@ Mapped = list[tuple[Rule, DataFrame]]
 
 # CDM table -> the reference role that finds its rows.
 _ROLE_OF = {table: role for role, table in REFERENCE_TABLES.items() if role != "parent"}
+# The records through which a row reaches a person: their keys are known even where landing left them out.
+_MAY_OPT_OUT = ("person", "visit_occurrence")
 # The tables that rows of other tables name, in the order in which they name each other.
 REFERRED_TO = tuple(table for table in spec_tables() if table in _ROLE_OF)
 
@@ -106,13 +108,13 @@ def _with_lookup(lookups: Lookups, table: str, done: Mapped, prepared: Prepared)
     for rule, frame in own:
         one = frame.where(F.col("_outcome") != Outcome.MERGED.value).select(*_key_columns(table))
         keys = one if keys is None else keys.unionByName(one)
-        lost = prepared.rejected_keys.get(rule.source)
-        if lost is not None and rule.entry.key is None:
-            keys = keys.unionByName(_lost_keys(lost, table))
+        for gone, opted_out in ((prepared.rejected_keys, False), (prepared.opted_out, True)):
+            if rule.source in gone and rule.entry.key is None:
+                keys = keys.unionByName(_lost_keys(gone[rule.source], table, opted_out))
     if keys is None:
         return lookups
     keys = keys.where(F.col("key_hash").isNotNull())
-    if len(own) > 1 or any(rule.entry.key or rule.source in prepared.rejected_keys for rule, _ in own):
+    if len(own) > 1 or any(rule.entry.key or prepared.lost_some(rule.source) for rule, _ in own):
         others = [F.max(name).alias(name) for name in keys.columns if name != "key_hash"]
         keys = keys.groupBy("key_hash").agg(*others)
     if table == "visit_detail" and _details_follow_visits(done):
@@ -127,14 +129,18 @@ def _key_columns(table: str) -> list[Column]:
     columns = [F.col("_key_hash").alias("key_hash"), F.when(written, F.col("_id")).alias("id")]
     if table == "visit_occurrence":
         columns.append(F.col(part_column("person", "id")).alias("person_id"))
+    if table in _MAY_OPT_OUT:
+        columns.append(F.lit(False).alias("opted_out"))
     return columns
 
 
-def _lost_keys(lost: DataFrame, table: str) -> DataFrame:
+def _lost_keys(lost: DataFrame, table: str, opted_out: bool) -> DataFrame:
     nothing = F.lit(None).cast("bigint")
     columns = [F.xxhash64("_key").alias("key_hash"), nothing.alias("id")]
     if table == "visit_occurrence":
         columns.append(nothing.alias("person_id"))
+    if table in _MAY_OPT_OUT:
+        columns.append(F.lit(opted_out).alias("opted_out"))
     return lost.select(*columns).distinct()
 
 
@@ -150,5 +156,5 @@ def _visits_with_details(visits: DataFrame, details: DataFrame) -> DataFrame:
     return (
         visits.drop("visit_detail_id")
         .join(found, F.col("key_hash") == F.col("_detail_key"), "left")
-        .select("key_hash", "id", "person_id", F.col("_detail_id").alias("visit_detail_id"))
+        .select("key_hash", "id", "person_id", "opted_out", F.col("_detail_id").alias("visit_detail_id"))
     )

@@ -51,11 +51,20 @@ class Counted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The frames of all sources and views by name, the keys that sources rejected, and what was counted."""
+    """The frames of all sources and views by name, and what was counted.
+
+    `rejected_keys` and `opted_out` hold `_key` of the rows that sources rejected and that landing left out because the
+    person opted out, for the sources that have any.
+    """
 
     frames: Mapping[str, DataFrame]
     rejected_keys: Mapping[str, DataFrame]
     counted: Mapping[str, Counted]
+    opted_out: Mapping[str, DataFrame] = field(default_factory=dict)
+
+    def lost_some(self, source: str) -> bool:
+        """Whether keys of this source are known that have no row going on."""
+        return source in self.rejected_keys or source in self.opted_out
 
 
 def rules_of(site: Site) -> list[Rule]:
@@ -129,7 +138,13 @@ def prepare(
             rejected[name] = lost
     for name in site.views:
         frames[name], counted[name] = _view(session, site, name, rules, reading, frames, counted, work)
-    return Prepared(frames, rejected, counted)
+    return Prepared(frames, rejected, counted, _opted_out(session, landed))
+
+
+def _opted_out(session: SparkSession, landed: Mapping[str, Path]) -> dict[str, DataFrame]:
+    """The rows of persons who opted out, as landing wrote them down: `_file`, `_row`, `_key`."""
+    files = {name: folder.parent / "_opted_out" / f"{name}.parquet" for name, folder in landed.items()}
+    return {name: session.read.parquet(str(file)) for name, file in files.items() if file.exists()}
 
 
 def _source(

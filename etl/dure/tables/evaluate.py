@@ -90,5 +90,7 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
     out = out.where(F.col("_reason").isNull() | (F.col("_rank") == 0))
     return out.withColumn(
         "_outcome",
-        F.when(F.col("_reason").isNull(), F.lit(Outcome.WRITTEN.value)).otherwise(F.lit(Outcome.REJECTED.value)),
+        F.when(F.col("_reason").isNull(), F.lit(Outcome.WRITTEN.value))
+        .when(F.col("_reason") == Reason.OPT_OUT.value, F.lit(Outcome.EXCLUDED.value))
+        .otherwise(F.lit(Outcome.REJECTED.value)),
     )

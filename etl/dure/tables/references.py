@@ -19,6 +19,9 @@ _LOOKUP_NOTES = {
     "parent": Note.PARENT_UNKNOWN,
 }
 
+# What a lookup gives beside the record's id.
+_EXTRA = {"person": ("opted_out",), "visit": ("person_id", "visit_detail_id", "opted_out")}
+
 
 def resolve_references(work: Evaluation, frame: DataFrame) -> DataFrame:
     for role in work.roles.values():
@@ -28,7 +31,7 @@ def resolve_references(work: Evaluation, frame: DataFrame) -> DataFrame:
         if lookup is None:
             frame = frame.withColumns(_nothing_found(role.name))
             continue
-        extra = ["person_id", "visit_detail_id"] if role.name == "visit" else []
+        extra = _EXTRA.get(role.name, ())
         renamed = lookup.select(
             F.col("key_hash").alias(f"{role.name}__found"),
             F.col("id").alias(f"{role.name}__id"),
@@ -51,19 +54,23 @@ def resolve_references(work: Evaluation, frame: DataFrame) -> DataFrame:
 def _nothing_found(role: str) -> dict[str, Column]:
     nothing = F.lit(None).cast("bigint")
     found = {f"{role}__found": nothing, f"{role}__id": nothing}
-    return found | ({"visit__person_id": nothing, "visit__visit_detail_id": nothing} if role == "visit" else {})
+    return found | {
+        f"{role}__{name}": F.lit(False) if name == "opted_out" else nothing for name in _EXTRA.get(role, ())
+    }
 
 
 def _decide_person(work: Evaluation) -> None:
     if work.given("person") is not None:
         work.reasons += [
             (F.col("person__hash").isNull(), Reason.NO_PERSON),
+            (F.col("person__opted_out"), Reason.OPT_OUT),
             (F.col("person__found").isNull(), Reason.PERSON_UNKNOWN),
             (F.col("person__id").isNull(), Reason.PERSON_REJECTED),
         ]
         work.parts[part_column("person", "id")] = F.col("person__id")
     else:
         work.reasons += [
+            (F.col("visit__opted_out"), Reason.OPT_OUT),
             (F.col("visit__found").isNull(), Reason.VISIT_UNKNOWN),
             (F.col("visit__person_id").isNull(), Reason.PERSON_REJECTED),
         ]
