@@ -184,7 +184,7 @@ def _key(table: str) -> str:
 def _csv_table(path: Path) -> pa.Table:
     with path.open(encoding="utf-8-sig", newline="") as file:
         header, *lines = list(csv.reader(file))
-    return pa.table({name: pa.array([line[i] for line in lines], pa.string()) for i, name in enumerate(header)})
+    return pa.table({name: pa.array([line[i] or None for line in lines], pa.string()) for i, name in enumerate(header)})
 
 
 def _texts(table: pa.Table, column: str) -> list[str]:

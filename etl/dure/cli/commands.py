@@ -177,8 +177,10 @@ def validate(
 
     from dure.landing import header_of
     from dure.site import load_site
+    from dure.stages.supported import check_supported
 
     loaded = load_site(name, sites, extract, header_of)
+    check_supported(loaded)
     for problem in loaded.warnings:
         report.warn(problem)
     if quiet:
