@@ -15,6 +15,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from dure.errors import ConfigurationError, Problem
 
@@ -167,21 +169,27 @@ def _spark(options: EngineOptions) -> Iterator[Engine]:
 
 
 def _connect(address: str) -> SparkSession:
-    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
+    _require_listener(address)
+    session: SparkSession = SparkSession.builder.remote(address).create()
+    return session
+
+
+def _require_listener(address: str) -> None:
+    """Raises ConfigurationError when nobody listens: the client itself would try again for ten minutes."""
+    where = urlsplit(address)
     try:
-        session: SparkSession = SparkSession.builder.remote(address).create()
-        session.conf.get("spark.sql.session.timeZone", "UTC")  # the first call that needs an answer
-    except (PySparkException, OSError) as error:
+        with socket.create_connection((where.hostname or "localhost", where.port or 15002), timeout=10):
+            return
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
             Problem(
                 "--engine",
-                f"nobody answers at {address} ({type(error).__name__})",
+                f"nobody answers at {where.scheme}://{where.hostname}:{where.port or 15002} ({type(error).__name__})",
                 "start the server, or use --engine sail",
             )
         ) from error
-    return session
 
 
 def _configured(session: SparkSession, options: EngineOptions) -> SparkSession:
