@@ -40,7 +40,8 @@ copy (
          32827::int as visit_type_concept_id, provider_id, care_site_id, class as visit_source_value,
          0::int as visit_source_concept_id, null::int as admitted_from_concept_id,
          null::varchar as admitted_from_source_value, null::int as discharged_to_concept_id,
-         null::varchar as discharged_to_source_value, null::bigint as preceding_visit_occurrence_id
+         null::varchar as discharged_to_source_value,
+         lag(visit_occurrence_id) over (partition by person_id order by starts, ends, visit_occurrence_id) as preceding_visit_occurrence_id
   from visit order by person_id, visit_occurrence_id
 ) to ':out/visit_occurrence.parquet' (format parquet, compression zstd);
 
@@ -50,7 +51,8 @@ copy (
          32827::int as visit_detail_type_concept_id, provider_id, care_site_id, class as visit_detail_source_value,
          0::int as visit_detail_source_concept_id, null::int as admitted_from_concept_id,
          null::varchar as admitted_from_source_value, null::varchar as discharged_to_source_value,
-         null::int as discharged_to_concept_id, null::bigint as preceding_visit_detail_id,
+         null::int as discharged_to_concept_id,
+         lag(visit_detail_id) over (partition by visit_occurrence_id order by starts, ends, visit_detail_id) as preceding_visit_detail_id,
          null::bigint as parent_visit_detail_id, visit_occurrence_id
   from visit order by person_id, visit_detail_id
 ) to ':out/visit_detail.parquet' (format parquet, compression zstd);

@@ -135,6 +135,7 @@ def _prepare(run: _Run) -> None:
         as_of=run.as_of,
         default_type=run.site.defaults.type_concept_id,
         open_stay=run.site.visit_policy.open_stay,
+        merge_visits=tuple(run.site.visit_policy.merge),
         domains=resolved.domains,
         titer_unit=run.reading.concepts[prepare.TITER.name].get(("{titer}",), 0),
         salts=run.lake.salts(),

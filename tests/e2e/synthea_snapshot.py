@@ -157,3 +157,14 @@ class Snapshot:
             (row["drug_exposure_start_datetime"], row["drug_exposure_end_datetime"])
             for row in self.table("drug_exposure")
         ]
+
+
+def visits_before(visits: list[Record]) -> dict[int, int | None]:
+    """Visit id -> the id of the person's visit before it by start, end and id; one visit at a time, by sorting."""
+    before: dict[int, int | None] = {}
+    latest: dict[int, int] = {}
+    order = ("visit_start_datetime", "visit_end_datetime", "visit_occurrence_id")
+    for visit in sorted(visits, key=lambda row: tuple(row[name] for name in order)):
+        before[visit["visit_occurrence_id"]] = latest.get(visit["person_id"])
+        latest[visit["person_id"]] = visit["visit_occurrence_id"]
+    return before

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from oracle_synthea import Oracle, Row
-from synthea_snapshot import SHAPES, SHOWN
+from synthea_snapshot import SHAPES, SHOWN, visits_before
 
 from dure.cdm.schema import table as cdm_table
 
@@ -68,6 +68,12 @@ def test_the_floor_writes_the_same_visits(written: Path, table: str) -> None:
     visits = Oracle(SYNTHEA, SAMPLE).visit_rows()
     wanted = Counter((v.visit.start, v.visit.end, v.visit.kind, v.concept_id, False, False) for v in visits)
     assert found == wanted
+
+
+def test_the_floor_names_the_visit_before(written: Path) -> None:
+    made = rows(written, "visit_occurrence")
+    assert {r["visit_occurrence_id"]: r["preceding_visit_occurrence_id"] for r in made} == visits_before(made)
+    assert {r["preceding_visit_detail_id"] for r in rows(written, "visit_detail")} == {None}
 
 
 def test_the_floor_writes_every_column_of_the_five_tables_sorted_by_person(written: Path) -> None:

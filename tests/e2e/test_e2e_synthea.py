@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from oracle_synthea import Oracle, moment, read_source
-from synthea_snapshot import Record, Snapshot
+from synthea_snapshot import Record, Snapshot, visits_before
 
 from dure.cdm.schema import site_tables
 from dure.engine import EngineOptions
@@ -101,6 +101,13 @@ def test_visits_are_the_encounters(pair: tuple[Snapshot, Oracle]) -> None:
     of_detail = {row["visit_detail_id"]: row["visit_occurrence_id"] for row in snapshot.table("visit_detail")}
     visits, details = snapshot.visits(), snapshot.visits("visit_detail")
     assert all(visits[visit] == details[detail] for detail, visit in of_detail.items())
+
+
+def test_each_visit_names_the_one_before_it(pair: tuple[Snapshot, Oracle]) -> None:
+    visits = pair[0].table("visit_occurrence")
+    assert {row["visit_occurrence_id"]: row["preceding_visit_occurrence_id"] for row in visits} == visits_before(visits)
+    # One detail a visit: nothing lies before it within the visit.
+    assert {row["preceding_visit_detail_id"] for row in pair[0].table("visit_detail")} == {None}
 
 
 def test_people_and_places(pair: tuple[Snapshot, Oracle]) -> None:

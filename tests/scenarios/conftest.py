@@ -1,4 +1,4 @@
-"""One engine and one vocabulary store for all scenarios of a test process."""
+"""One engine and one vocabulary store for all scenarios."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from dure.engine import Engine, EngineOptions, engine
 from dure.vocab import VocabularyStore, load_athena
 
 
-@pytest.fixture(scope="session")
+# Not for the whole process: while a session is up, Apache Spark cannot be started beside it (tests/engines).
+@pytest.fixture(scope="module")
 def sail() -> Iterator[Engine]:
     """The default engine; small data is quickest on few threads."""
     with engine(EngineOptions(threads=min(2, os.cpu_count() or 1))) as running:

@@ -33,6 +33,7 @@ SHOWN_BY = {
     "visit": ("visit_occurrence_id", "visit_occurrence", "visit_source_value"),
     "preceding_visit": ("preceding_visit_occurrence_id", "visit_occurrence", "visit_source_value"),
     "visit_detail": ("visit_detail_id", "visit_detail", "visit_detail_source_value"),
+    "preceding_detail": ("preceding_visit_detail_id", "visit_detail", "visit_detail_source_value"),
     "parent": ("parent_visit_detail_id", "visit_detail", "visit_detail_source_value"),
     "provider": ("provider_id", "provider", "provider_source_value"),
     "care_site": ("care_site_id", "care_site", "care_site_source_value"),
@@ -135,9 +136,7 @@ def differences(outcome: Outcome, of: str, path: Path) -> list[str]:
     if of == "reconciliation":
         return list(_sums_apart(outcome, header, lines))
     types = outcome.tables[of].schema if of not in REPORTS else None
-    wanted = Counter(
-        tuple(_said(cell, types, name) for cell, name in zip(line, header, strict=True)) for line in lines
-    )
+    wanted = Counter(tuple(_said(cell, types, name) for cell, name in zip(line, header, strict=True)) for line in lines)
     found = outcome.rows(of, header)
     return [
         f"{of}: {what} {dict(zip(header, row, strict=True))}" + (f" ({n} times)" if n > 1 else "")

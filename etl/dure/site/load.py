@@ -116,6 +116,7 @@ class _Loader:
         )
         self._warn_of_views(parsed, view_files)
         self._warn_of_maps(own, spec, draft)
+        self._warn_of_visits(own, spec, draft)
         spec_is_wrong = bool(self.problems)
         if extract is not None and header_of is not None:
             site = self._with_headers(site, extract, header_of, broken, spec_is_wrong)
@@ -314,6 +315,16 @@ class _Loader:
                 found = f"'{name}' is not an Athena vocabulary and has no maps: none of its codes will find a concept"
                 do = "give maps or same_as"
                 self.warnings.append(own.document.problem(("vocabularies", name), found, do))
+
+    def _warn_of_visits(self, own: _Owner, spec: Spec, draft: Draft) -> None:
+        visits = [entry for table, _, entry in spec.entries() if table == "visit_occurrence"]
+        at = ("visit_policy", "merge") if "merge" in spec.visit_policy.model_fields_set else ("tables",)
+        for n, merge in enumerate(draft.visit_policy.merge):
+            for name in merge.same:
+                if visits and not any(entry.given(name) for entry in visits):
+                    found = f"merge[{n}] of the visit policy asks the same {name}, but no visit gives one: it merges nothing"
+                    do = f"give {name} in visit_occurrence, or leave same out"
+                    self.warnings.append(own.document.problem(at, found, do))
 
     # -------------------------------------------------------------------------------------------- extract
 

@@ -16,6 +16,7 @@ from dure.progress import Progress
 from dure.stages.frames import stored
 from dure.stages.parallel import each
 from dure.stages.prepare import Prepared
+from dure.stages.visits import merge_stays
 from dure.tables.evaluate import evaluate
 from dure.tables.merge import merged
 from dure.tables.routing import part_column
@@ -44,6 +45,8 @@ def map_rules(
         own = [rule for rule in rules if rule.table == table]
         for rule in own:
             done.append(_map(session, rule, done, prepared, shared, lookups, work, progress))
+        if table == "visit_occurrence":
+            done = _with_stays(session, done, shared, work, progress)
         if own:
             lookups = _with_lookup(lookups, table, done, prepared)
     others = [rule for rule in rules if rule.table not in REFERRED_TO]
@@ -75,8 +78,13 @@ def _map(
     progress: Progress,
 ) -> tuple[Rule, DataFrame]:
     started = time.monotonic()
-    frame = evaluate(rule, prepared.frames[rule.source], shared, lookups)
     earlier = [(r, f) for r, f in done if r.table == rule.table]
+    source = prepared.frames[rule.source]
+    if rule.table == "visit_detail" and rule.entry.given("parent") is not None:
+        # A detail may be part of one of the same entry: those are told by their keys, before any has a parent.
+        itself = evaluate(rule, source, shared, lookups)
+        lookups = lookups.with_frame("parent", _keys_of([*earlier, (rule, itself)]))
+    frame = evaluate(rule, source, shared, lookups)
     if _needs_merging(rule, earlier):
         frame = merged(rule, frame, _written_keys(earlier))
     if not shared.reveal:
@@ -84,6 +92,28 @@ def _map(
     made = stored(session, frame, work / rule.folder)
     progress.table(rule.name, None, time.monotonic() - started)
     return rule, made
+
+
+def _with_stays(session: SparkSession, done: Mapped, shared: Shared, work: Path, progress: Progress) -> Mapped:
+    """The mapped frames so far, visits after the site's merge policy; without a policy the engine is not asked."""
+    if not shared.merge_visits:
+        return done
+    started = time.monotonic()
+    own = [(rule, frame) for rule, frame in done if rule.table == "visit_occurrence"]
+    after, merged_away = merge_stays(session, own, shared.merge_visits, work)
+    progress.table("visits merged", merged_away, time.monotonic() - started)
+    return [(rule, frame) for rule, frame in done if rule.table != "visit_occurrence"] + after
+
+
+def _keys_of(details: Mapped) -> DataFrame:
+    """One row a written visit detail: `key_hash`, `id`."""
+    union = None
+    for _, frame in details:
+        written = frame.where(F.col("_outcome") == Outcome.WRITTEN.value)
+        keys = written.select(F.col("_key_hash").alias("key_hash"), F.col("_id").alias("id"))
+        union = keys if union is None else union.unionByName(keys)
+    assert union is not None
+    return union.groupBy("key_hash").agg(F.min("id").alias("id"))
 
 
 def _needs_merging(rule: Rule, earlier: Mapped) -> bool:
@@ -106,7 +136,7 @@ def _with_lookup(lookups: Lookups, table: str, done: Mapped, prepared: Prepared)
     own = [(rule, frame) for rule, frame in done if rule.table == table]
     keys = None
     for rule, frame in own:
-        one = frame.where(F.col("_outcome") != Outcome.MERGED.value).select(*_key_columns(table))
+        one = frame.where(_has_own_key(frame)).select(*_key_columns(table, frame))
         keys = one if keys is None else keys.unionByName(one)
         for gone, opted_out in ((prepared.rejected_keys, False), (prepared.opted_out, True)):
             if rule.source in gone and rule.entry.key is None:
@@ -124,9 +154,17 @@ def _with_lookup(lookups: Lookups, table: str, done: Mapped, prepared: Prepared)
     return lookups.with_frame(role, keys)
 
 
-def _key_columns(table: str) -> list[Column]:
-    written = F.col("_outcome") == Outcome.WRITTEN.value
-    columns = [F.col("_key_hash").alias("key_hash"), F.when(written, F.col("_id")).alias("id")]
+def _has_own_key(frame: DataFrame) -> Column:
+    """Whether no other row stands for the row's key: visits that are parts of a stay keep theirs and lead to the stay."""
+    own = F.col("_outcome") != Outcome.MERGED.value
+    return own | F.col("_into").isNotNull() if "_into" in frame.columns else own
+
+
+def _key_columns(table: str, frame: DataFrame) -> list[Column]:
+    found = F.when(F.col("_outcome") == Outcome.WRITTEN.value, F.col("_id"))
+    if "_into" in frame.columns:
+        found = F.coalesce("_into", found)
+    columns = [F.col("_key_hash").alias("key_hash"), found.alias("id")]
     if table == "visit_occurrence":
         columns.append(F.col(part_column("person", "id")).alias("person_id"))
     if table in _MAY_OPT_OUT:

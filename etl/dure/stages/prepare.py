@@ -334,4 +334,5 @@ def structural_concepts(rules: list[Rule], reading: Reading, shared: Shared) -> 
             found |= {value} if isinstance(value, int) else set()
     if isinstance(shared.default_type, int):
         found.add(shared.default_type)
+    found |= {entry.becomes for entry in shared.merge_visits if entry.becomes}
     return sorted(found - {0})

@@ -37,12 +37,6 @@ def _problems(site: Site) -> Iterator[Problem]:
                 yield Problem(
                     site.where(*at, role.name), "this version does not link rows to other rows", "remove it for now"
                 )
-    if site.visit_policy.merge:
-        yield Problem(
-            site.where("visit_policy"),
-            "this version does not merge visits",
-            "remove merge: for now; each row is a visit",
-        )
     if site.spec.derive.observation_period != "events":
         yield Problem(
             site.where("derive"),

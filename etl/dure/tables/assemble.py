@@ -15,6 +15,7 @@ from dure.accounting.reasons import Outcome
 from dure.cdm.conform import conform
 from dure.cdm.roles import roles
 from dure.cdm.schema import table as cdm_table
+from dure.tables.preceding import with_preceding
 from dure.tables.routing import homeless_roles, part_column
 from dure.tables.rule import Rule
 
@@ -34,7 +35,7 @@ def table_frame(table: str, mapped: Sequence[tuple[Rule, DataFrame]]) -> DataFra
         union = union.unionByName(frame)
     names = cdm_table(table).names
     order = [name for name in ("person_id", cdm_table(table).primary_key) if name in names]
-    return union.orderBy(*dict.fromkeys(order))
+    return with_preceding(table, union).orderBy(*dict.fromkeys(order))
 
 
 def _rows(table: str, frame: DataFrame) -> DataFrame:

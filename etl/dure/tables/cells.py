@@ -37,6 +37,12 @@ _NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
 _RESULT = r"^\s*(<=|>=|=<|=>|≤|≥|<|>|=)?\s*([+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?)\s*$"
 _TITER = r"^\s*1\s*:\s*([0-9]+)\s*$"
 
+# Reference ranges: both ends, one end by a sign, one end by a word or an open tilde.
+_END = r"([+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+))"
+_BETWEEN = rf"^\s*{_END}\s*[-~–∼～]\s*{_END}\s*$"
+_AT_MOST = (rf"^\s*(?:<=|=<|<|≤|~|∼|～)\s*{_END}\s*$", rf"^\s*{_END}\s*(?:이하|미만)\s*$")
+_AT_LEAST = (rf"^\s*(?:>=|=>|>|≥)\s*{_END}\s*$", rf"^\s*{_END}\s*(?:이상|초과|-|~|∼|～)\s*$")
+
 # OMOP's Meas Value Operator concepts.
 OPERATORS = {
     "<": 4171756,
@@ -310,6 +316,17 @@ def result(column: Column) -> Result:
         titer, F.regexp_extract(column, _TITER, 1).try_cast("double")
     )
     return Result(operator, number_read, titer)
+
+
+def reference_range(column: Column) -> tuple[Column, Column]:
+    """The low and the high end that a text such as `3.5-5.1`, `<5`, `60 이상` says; NULL where it says none."""
+    low = F.coalesce(*[_number_in(column, pattern) for pattern in _AT_LEAST], _number_in(column, _BETWEEN))
+    high = F.coalesce(*[_number_in(column, pattern) for pattern in _AT_MOST], _number_in(column, _BETWEEN, 2))
+    return low, high
+
+
+def _number_in(column: Column, pattern: str, group: int = 1) -> Column:
+    return F.when(column.rlike(pattern), F.regexp_extract(column, pattern, group).try_cast("double"))
 
 
 def fixed_concept(columns: Sequence[Column], map_name: str, reading: Reading) -> Column:

@@ -36,6 +36,9 @@ def _numbers_and_texts(work: Evaluation) -> None:
             work.parts[name] = F.col(name)
             if role.kind == "number" and f"{role.name}__given" in work.start_columns:
                 work.note(Note.NOT_A_NUMBER, F.col(f"{role.name}__given") & F.col(name).isNull())
+    if "range__given" in work.start_columns:
+        ends = [F.col(part_column(name, "value")) for name in ("range_low", "range_high")]
+        work.note(Note.NOT_A_NUMBER, F.col("range__given") & F.coalesce(*ends).isNull())
     if work.rule.table == "note":
         work.reasons.append((F.col("note_text__value").isNull(), Reason.REQUIRED_EMPTY))
 

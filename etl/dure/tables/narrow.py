@@ -43,6 +43,8 @@ def narrow(work: Evaluation, frame: DataFrame) -> DataFrame:
             text = cells.number_text(value)
             if text is not None:
                 columns[f"{role.name}__given"] = text.isNotNull()
+        elif role.name == "range":
+            _narrow_range(columns, cells.text(value, shared.reading))
         elif role.kind == "text":
             columns[part_column(role.name, "value")] = cells.text(value, shared.reading)
         elif role.kind == "value":
@@ -91,6 +93,14 @@ def _narrow_coded(columns: dict[str, Column], role: str, value: object, reading:
                 one.description if one.description is not None else F.lit(None).cast("string")
             )
             columns[f"code__{n}_vocabulary"] = one.request[0] if one.request is not None else F.lit(None).cast("string")
+
+
+def _narrow_range(columns: dict[str, Column], text: Column) -> None:
+    """Both ends of a range in one text; an end with a column of its own keeps that where it is filled."""
+    columns["range__given"] = text.isNotNull()
+    for name, end in zip(("range_low", "range_high"), cells.reference_range(text), strict=True):
+        own = columns.get(part_column(name, "value"))
+        columns[part_column(name, "value")] = end if own is None else F.coalesce(own, end)
 
 
 def _narrow_moment(columns: dict[str, Column], role: Role, value: object, reading: Reading) -> None:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Note, Reason
 from dure.cdm.roles import roles
-from dure.site.spec import Entry
+from dure.site.spec import Entry, Merge
 from dure.tables.cells import Reading
 from dure.tables.codes import ResolvedMap
 from dure.tables.keys import id_bits
@@ -63,6 +63,7 @@ class Shared:
     as_of: date
     default_type: object = None
     open_stay: str = "as_of"
+    merge_visits: tuple[Merge, ...] = ()
     domains: Mapping[int, str] = field(default_factory=dict)
     titer_unit: int = 0
     salts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -73,7 +73,7 @@ def fates(landed: DataFrame, source: FileSource, reading: Reading) -> DataFrame:
     if source.keep:
         first = F.col("_number") == 0
         again = F.when(first, F.lit(Outcome.WRITTEN.value)).otherwise(F.lit(Outcome.MERGED.value))
-        return _fate(rows.withColumn("_number", F.lit(0)), again, F.lit(None).cast("string"))
+        return _fate(rows, again, F.lit(None).cast("string"), F.lit(FIRST))
     per_key = Window.partitionBy("_key")
     rows = rows.withColumn("_low", F.min("_row_hash").over(per_key)).withColumn(
         "_high", F.max("_row_hash").over(per_key)

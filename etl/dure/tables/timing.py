@@ -52,4 +52,5 @@ def _end(work: Evaluation) -> None:
         work.note(Note.END_ASSUMED, end.isNull())
         end = F.coalesce(end, F.when(stay, still).otherwise(start))
     work.parts[part_column("end", "date")] = end.cast("date")
-    work.parts[part_column("end", "datetime")] = end
+    # Midnight of the start's own day stands for a time that is not known: no moment before the start.
+    work.parts[part_column("end", "datetime")] = F.when(end.isNotNull(), F.greatest(end, start))

@@ -70,6 +70,19 @@ class VocabularyStore:
         """The standard concepts that concepts no longer standard lead to: (concept_id, target_concept_id, hops, via)."""
         return self._rows(self.folder / SUCCESSORS_FILE, "concept_id", ids, None)
 
+    def ancestors(self, ids: Iterable[int]) -> pa.Table:
+        """The rows of CONCEPT_ANCESTOR whose descendant is among `ids`: (ancestor_concept_id, descendant_concept_id)."""
+        return self._rows(
+            self.path("CONCEPT_ANCESTOR"),
+            "descendant_concept_id",
+            ids,
+            ["ancestor_concept_id", "descendant_concept_id"],
+        )
+
+    def strengths(self, ids: Iterable[int]) -> pa.Table:
+        """The rows of DRUG_STRENGTH of some drugs."""
+        return self._rows(self.path("DRUG_STRENGTH"), "drug_concept_id", ids, None)
+
     @staticmethod
     def _rows(path: Path, key: str, ids: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
         wanted = np.array(sorted({int(number) for number in ids}), np.int64)
