@@ -19,9 +19,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -143,12 +145,13 @@ def _spark(options: EngineOptions) -> Iterator[Engine]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ.setdefault("SPARK_LOG_LEVEL", "ERROR")
-    # The JVM is asked for as a Connect server, so that the same API is used as against Sail.
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client import DefaultChannelBuilder
 
     master = options.master
     if options.threads and master == "local[*]":
         master = f"local[{options.threads}]"
+    port = _port_of_own_server()
     # Settings that a running JVM cannot change any more go in before it starts.
     static = {
         "spark.driver.memory": f"{(options.memory or 4 << 30) >> 20}m",
@@ -156,16 +159,28 @@ def _spark(options: EngineOptions) -> Iterator[Engine]:
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         _CALL_SITES: "false",
+        # Whatever the locale: file names may be Korean.
+        "spark.driver.extraJavaOptions": "-Dsun.jnu.encoding=UTF-8 -Dfile.encoding=UTF-8",
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "dure-warehouse"),
+        # By default the Connect server listens on every address and on one port, so that two runs could not share a machine.
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
     }
     submit = [part for name, value in static.items() for part in ("--conf", f"{name}={value}")]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit, "pyspark-shell"])
-    builder = SparkSession.builder.remote(master)
-    session = builder.getOrCreate()
+    # PySpark has no option for the port of the server that it starts itself.
+    DefaultChannelBuilder.default_port = staticmethod(lambda: port)  # type: ignore[method-assign]
+    # The JVM is asked for as a Connect server, so that the same API is used as against Sail.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it cannot be set again on the server, which is as it should be
+        session = SparkSession.builder.config("spark.api.mode", "connect").master(master).getOrCreate()
     try:
         yield Engine(_configured(session, options), "spark", session.version, options.parallelism)
     finally:
         session.stop()
+        # What PySpark remembers of a server of its own, which has stopped with the session.
+        for name in ("SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE"):
+            os.environ.pop(name, None)
 
 
 def _connect(address: str) -> SparkSession:
@@ -190,6 +205,15 @@ def _require_listener(address: str) -> None:
                 "start the server, or use --engine sail",
             )
         ) from error
+
+
+@cache
+def _port_of_own_server() -> int:
+    """A free port, the same for the life of this process: its JVM keeps the one that it was started with."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _configured(session: SparkSession, options: EngineOptions) -> SparkSession:

@@ -260,6 +260,12 @@ def run_site(options: RunOptions, progress: Progress, start: StartEngine = engin
                 "give site.extract_date, or --as-of",
             )
         )
+    if set(str(options.lake)) & set("?*[]{}"):
+        raise ConfigurationError(
+            Problem(
+                str(options.lake), "engines read ? * [ ] { } in a path as a pattern", "choose a lake path without them"
+            )
+        )
     lake = Lake(options.lake)
     own = lake.site(site.spec.site.id)
     with own.lock():

@@ -80,6 +80,15 @@ def row_fates(mapped: Mapped) -> DataFrame:
     return per_row.groupBy("worst").agg(F.count(F.lit(1)).alias("rows"))
 
 
+def unseen_rows(source: DataFrame, mapped: Mapped) -> int:
+    """How many rows of a source or view none of these rules selected, by looking for each."""
+    if not mapped:
+        return source.select("_file", "_row").distinct().count()
+    seen = _union([frame.select(F.col("_file").alias("_f"), F.col("_row").alias("_r")) for _, frame in mapped])
+    rows = source.select("_file", "_row").distinct()
+    return rows.join(seen, (F.col("_file") == F.col("_f")) & (F.col("_row") == F.col("_r")), "left_anti").count()
+
+
 WORST = ("rejected", "unmapped", "mapped", "excluded")
 
 
@@ -113,7 +122,7 @@ def unmapped_codes(mapped: Mapped) -> DataFrame | None:
                     rule,
                     "code",
                     "code__concept_id",
-                    F.col("source_value__value"),
+                    F.col("_code"),
                     F.col("_vocabulary"),
                     F.col("_description"),
                 )

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     PERSON_UNKNOWN = "person_unknown"
     PERSON_REJECTED = "person_rejected"
     VISIT_UNKNOWN = "visit_unknown"
+    VISIT_REJECTED = "visit_rejected"
     NO_DATE = "no_date"
     BAD_DATE = "bad_date"
     END_BEFORE_START = "end_before_start"
@@ -53,6 +54,7 @@ _MEANINGS = {
     Reason.PERSON_UNKNOWN: "the row names a person that no person row has",
     Reason.PERSON_REJECTED: "the person's own row was rejected",
     Reason.VISIT_UNKNOWN: "the visit that should give the person or hold the row is not among the visits",
+    Reason.VISIT_REJECTED: "the visit that should give the person was itself rejected",
     Reason.NO_DATE: "the start date is empty",
     Reason.BAD_DATE: "the start date fits none of the declared formats",
     Reason.END_BEFORE_START: "the end lies before the start",
@@ -78,6 +80,7 @@ class Note(StrEnum):
     LOCATION_UNKNOWN = "location_unknown"
     PARENT_UNKNOWN = "parent_unknown"
     BAD_END_DATE = "bad_end_date"
+    BAD_TIME = "bad_time"
     END_ASSUMED = "end_assumed"
     NOT_A_NUMBER = "not_a_number"
     TEXT_WITHOUT_CONCEPT = "text_without_concept"

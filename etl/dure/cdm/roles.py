@@ -31,6 +31,9 @@ PREFIXES = {
     "observation": "observation",
     "specimen": "specimen",
     "note": "note",
+    "note_nlp": "note_nlp",
+    "episode": "episode",
+    "episode_event": "episode_event",
     "payer_plan_period": "payer_plan_period",
     "cost": "cost",
     "fact_relationship": "fact_relationship",
@@ -44,6 +47,8 @@ REFERENCES = {
     "care_site_id": "care_site",
     "location_id": "location",
     "parent_visit_detail_id": "parent",
+    "note_id": "note",
+    "episode_id": "episode",
 }
 
 # The table that each reference points at.
@@ -56,11 +61,22 @@ REFERENCE_TABLES = {
     "location": "location",
     "parent": "visit_detail",
     "specimen": "specimen",
+    "note": "note",
+    "episode": "episode",
 }
+
+# The tables that rows of other tables name, in the order in which they name each other.
+REFERRED_TO = tuple(name for name in PREFIXES if name in REFERENCE_TABLES.values())
 
 # Columns that Dure fills itself, from other rows or other columns.
 _DERIVED = frozenset(
-    {"preceding_visit_occurrence_id", "preceding_visit_detail_id", "payer_plan_period_id", "measurement_time"}
+    {
+        "preceding_visit_occurrence_id",
+        "preceding_visit_detail_id",
+        "payer_plan_period_id",
+        "measurement_time",
+        "episode_parent_id",
+    }
 )
 
 _REQUIRED = {
@@ -77,6 +93,9 @@ _REQUIRED = {
     "death": ("person", "start"),
     "payer_plan_period": ("person", "start", "end"),
     "note": ("start", "class", "note_text"),
+    "note_nlp": ("note", "code", "start", "lexical_variant"),
+    "episode": ("person", "code", "start", "object"),
+    "episode_event": ("episode", "event"),
     "cost": ("event",),
     "fact_relationship": ("fact_1", "fact_2", "relationship"),
 }
@@ -152,7 +171,7 @@ def _place(table_name: str, column: Column, coded: set[str]) -> tuple[str, str, 
         return REFERENCES[name], "ref", "id"
     if name.endswith("_type_concept_id"):
         return "type_concept_id", "type", "concept_id"
-    if name.endswith("_event_id"):
+    if name.endswith("_event_id") or name == "event_id":
         return "event", "event", "id"
     if name.endswith("_event_field_concept_id"):
         return "event", "event", "field_concept_id"

@@ -20,7 +20,7 @@ from dure.landing import Landed
 from dure.site.loaded import Site
 from dure.site.spec import FileSource, ViewSource
 from dure.stages.mapping import Mapped
-from dure.stages.prepare import Prepared
+from dure.stages.prepare import Prepared, root_source
 from dure.vocab import Resolution
 
 # What a spreadsheet would run as a formula when a cell begins with it.
@@ -76,7 +76,7 @@ def reconcile(
             table=table,
             rows=rows,
             derived=table in derived,
-            by_rule={} if table in derived else {names[f]: n for f, n in rules.given.get(table, {}).items()},
+            by_rule={} if table in derived else {names[f]: n for f, n in sorted(rules.given.get(table, {}).items())},
         )
         for table, rows in tables.items()
     ]
@@ -109,7 +109,9 @@ def _rule(rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> Ru
         if row["_outcome"] in reasons:
             why = reasons[row["_outcome"]]
             why[row["_reason"]] = why.get(row["_reason"], 0) + row["source_rows"]
-    written = [row for row in rows if row["_outcome"] == Outcome.WRITTEN.value]
+    written = sorted(
+        (row for row in rows if row["_outcome"] == Outcome.WRITTEN.value), key=lambda row: str(row["_table"])
+    )
     notes = {note.value: sum(row[f"note_{note}"] for row in written) for note in Note}
     return RuleCount(
         rule=rule.name,
@@ -120,18 +122,13 @@ def _rule(rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> Ru
         selected=selected,
         written=by_outcome[Outcome.WRITTEN.value],
         merged=by_outcome[Outcome.MERGED.value],
-        rejected=reasons[Outcome.REJECTED.value],
-        excluded=reasons[Outcome.EXCLUDED.value],
+        rejected=dict(sorted(reasons[Outcome.REJECTED.value].items())),
+        excluded=dict(sorted(reasons[Outcome.EXCLUDED.value].items())),
         rows_out={row["_table"]: row["rows"] for row in written},
         zero={row["_table"]: row["zero"] for row in written},
         notes={name: n for name, n in notes.items() if n},
         lost_by_moving=lost,
     )
-
-
-def _root(site: Site, name: str) -> str:
-    source = site.spec.sources[name]
-    return _root(site, source.of) if isinstance(source, ViewSource) and source.of else name
 
 
 def _view(site: Site, name: str, prepared: Prepared) -> ViewCount:
@@ -169,7 +166,7 @@ def _source(
         excluded=counted.excluded,
         goes_on=counted.goes_on,
     )
-    for (outcome, reason), n in counted.fates.items():
+    for (outcome, reason), n in sorted(counted.fates.items()):
         if outcome == Outcome.REJECTED.value:
             made.rejected[reason] = n
         elif outcome == Outcome.DUPLICATE.value:
@@ -182,32 +179,43 @@ def _source(
 
 
 def _row_outcomes(site: Site, name: str, made: SourceCount, prepared: Prepared, mapped: Mapped) -> None:
-    """Each row that goes on, once: its worst outcome over all entries, or why no entry saw it."""
-    readers = [(rule, frame) for rule, frame in mapped if _root(site, rule.source) == name]
-    folding = any(isinstance(s, ViewSource) and name in s.folds for s in site.spec.sources.values())
-    seen = 0
+    """Each row that goes on, once: its worst outcome over all entries, or why no entry saw it.
+
+    Rows without any entry are counted where they are lost, at the source's conditions and at the views, apart from the
+    mapping: a row that mapping lost shows as an imbalance.
+    """
+    readers = [(rule, frame) for rule, frame in mapped if rule.root == name]
     for row in counts.row_fates(readers).collect() if readers else []:
         made.outcomes[counts.WORST[row["worst"]]] = row["rows"]
-        seen += row["rows"]
-    unseen = made.goes_on - seen
-    through = [v for v, s in site.spec.sources.items() if isinstance(s, ViewSource) and s.of and _root(site, v) == name]
-    direct = [rule for rule, _ in readers if rule.source == name]
-    if folding and not readers:
-        made.folded = unseen
-    elif direct and not through:
-        # Counted apart from the mapping, so that a row which mapping lost shows as an imbalance.
+    made.outcomes = dict(sorted(made.outcomes.items()))
+    views = [
+        (v, s)
+        for v, s in site.spec.sources.items()
+        if isinstance(s, ViewSource) and s.of and root_source(site, v) == name
+    ]
+    direct = any(rule.source == name for rule, _ in readers)
+    if not readers and any(isinstance(s, ViewSource) and name in s.folds for s in site.spec.sources.values()):
+        made.folded = made.goes_on
+    elif not views:
         made.not_claimed = prepared.counted[name].not_claimed
-    elif unseen and len(through) == 1 and not direct:
-        view = site.spec.sources[through[0]]
+    elif len(views) == 1 and not direct:
+        view_name, view = views[0]
         assert isinstance(view, ViewSource)
-        dropped = made.goes_on - prepared.counted[through[0]].reached
+        dropped = made.goes_on - prepared.counted[view_name].reached
         if view.drops:
             made.left_by_view = {view.drops: dropped} if dropped else {}
         else:
             made.dropped_by_view = dropped
-        made.not_claimed = unseen - dropped
+        made.not_claimed = counts.unseen_rows(prepared.frames[view_name], readers)
     else:
-        made.not_claimed = unseen
+        unseen = counts.unseen_rows(prepared.frames[name], readers)
+        reasons = [s.drops for _, s in views if isinstance(s, ViewSource) and s.drops]
+        if reasons and not direct:
+            made.left_by_view = {"; ".join(sorted(set(reasons))): unseen} if unseen else {}
+        elif direct:
+            made.not_claimed = unseen
+        else:
+            made.dropped_by_view = unseen
 
 
 # ---------------------------------------------------------------- files

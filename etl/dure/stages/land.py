@@ -43,23 +43,34 @@ def land(
             defaults=site.defaults,
             extract=extract,
             out=out,
-            person=person_columns(rules, name),
+            person=person_columns(rules, name, site.headers.get(name)),
             opted_out=opted_out,
             known_columns=known.get(name),
         )
         progress.table(name, landed[name].rows_landed, time.monotonic() - started)
+        if opted_out and not person_columns(rules, name, site.headers.get(name)):
+            warn(
+                Problem(
+                    site.where("sources", name),
+                    "has no column that names the person, so its rows of persons who opted out stay in the landing",
+                    "they are left out of the CDM through the visit or the person they name",
+                )
+            )
         for problem in landed[name].warnings:
             warn(problem)
     return landed
 
 
-def person_columns(rules: list[Rule], source: str) -> tuple[str, ...] | None:
-    """The columns of a source that name the person: as an entry's `person`, or as the key of the persons themselves."""
+def person_columns(rules: list[Rule], source: str, header: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The columns of a source that name the person: as an entry's `person`, or as the key of the persons themselves.
+
+    An entry that reads a view counts for the source that drives the view, where the source has those columns itself.
+    """
     for rule in rules:
-        if rule.source != source:
+        if rule.root != source:
             continue
         key = rule.entry.given("person") if rule.table != "person" else (rule.entry.key or rule.source_key)
         parts = key.key if isinstance(key, RefTo) else key
-        if parts and all(isinstance(part, str) for part in parts):
+        if parts and all(isinstance(part, str) and (header is None or part in header) for part in parts):
             return tuple(parts)
     return None

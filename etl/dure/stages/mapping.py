@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Outcome
-from dure.cdm.roles import REFERENCE_TABLES, spec_tables
+from dure.cdm.roles import REFERENCE_TABLES, REFERRED_TO
 from dure.progress import Progress
 from dure.stages.frames import stored
 from dure.stages.parallel import each
@@ -28,8 +28,6 @@ Mapped = list[tuple[Rule, DataFrame]]
 _ROLE_OF = {table: role for role, table in REFERENCE_TABLES.items() if role != "parent"}
 # The records through which a row reaches a person: their keys are known even where landing left them out.
 _MAY_OPT_OUT = ("person", "visit_occurrence")
-# The tables that rows of other tables name, in the order in which they name each other.
-REFERRED_TO = tuple(table for table in spec_tables() if table in _ROLE_OF)
 
 
 def map_rules(
@@ -125,7 +123,11 @@ def _needs_merging(rule: Rule, earlier: Mapped) -> bool:
 def _written_keys(earlier: Mapped) -> DataFrame | None:
     found = None
     for _, frame in earlier:
-        keys = frame.where(F.col("_outcome") == Outcome.WRITTEN.value).select(F.col("_key_hash").alias("key_hash"))
+        person = part_column("person", "id")
+        keys = frame.where(F.col("_outcome") == Outcome.WRITTEN.value).select(
+            F.col("_key_hash").alias("key_hash"),
+            (F.col(person) if person in frame.columns else F.lit(None).cast("bigint")).alias("person_id"),
+        )
         found = keys if found is None else found.unionByName(keys)
     return found
 

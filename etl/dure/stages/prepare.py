@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -70,9 +71,23 @@ class Prepared:
 def rules_of(site: Site) -> list[Rule]:
     """The entries of a spec in the order in which their tables are built."""
     return [
-        Rule(table, index, entry, entry.from_, entry.default_label, _source_key(site, entry.from_))
+        Rule(
+            table,
+            index,
+            entry,
+            entry.from_,
+            entry.default_label,
+            _source_key(site, entry.from_),
+            root_source(site, entry.from_),
+        )
         for table, index, entry in site.spec.entries()
     ]
+
+
+def root_source(site: Site, name: str) -> str:
+    """The source whose rows a source holds: itself, or for a view the one at the end of its `of`."""
+    source = site.spec.sources[name]
+    return root_source(site, source.of) if isinstance(source, ViewSource) and source.of else name
 
 
 def _source_key(site: Site, name: str) -> tuple[str, ...] | None:
@@ -157,10 +172,6 @@ def _source(
     work: Path,
 ) -> tuple[DataFrame, Counted, DataFrame | None]:
     landed = session.read.parquet(str(folder))
-    if source.role == "lookup":
-        frame = sources.going_on(landed, source, reading, None)
-        rows = landed.count()
-        return frame, Counted(rows=rows, goes_on=rows), None
     row = sources.profile(landed, source, reading).collect()[0]
     found = sources.Profile(
         row["rows"], {x.rule: row[f"x_{x.rule}"] for x in source.exclude}, row["keyed"], row["distinct"]
@@ -191,6 +202,18 @@ def _count_selected(frame: DataFrame, rules: list[Rule], reading: Reading, count
     counted.selected = {name: row[name] for name in conditions}
 
 
+def _refused(where: str, error: PySparkException) -> ConfigurationError:
+    """The engine would not run a view; its own words may quote a cell, so only the kind of error is shown."""
+    said = error.getCondition() or type(error).__name__
+    return ConfigurationError(
+        Problem(
+            where,
+            f"the engine refuses the view ({said})",
+            "try the SELECT by hand; use try_cast for cells that may hold anything",
+        )
+    )
+
+
 def _view(
     session: SparkSession,
     site: Site,
@@ -207,11 +230,17 @@ def _view(
     for other in site.view_reads[name]:
         frames[other].createOrReplaceTempView(other)
     key = _source_key(site, view.of) if view.of else None
-    frame = views.view_frame(session, name, view, site.views[name], where, list(key) if key else None)
+    try:
+        frame = views.view_frame(session, name, view, site.views[name], where, list(key) if key else None)
+    except PySparkException as error:
+        raise _refused(where, error) from None
     missing = check_columns(site, {name: tuple(c for c in frame.columns if c not in OWN_COLUMNS)})
     if missing:
         raise ConfigurationError(missing)
-    written = stored(session, frame, work / "views" / name)
+    try:
+        written = stored(session, frame, work / "views" / name)
+    except PySparkException as error:
+        raise _refused(where, error) from None
     row = views.view_counts(written).collect()[0]
     found = Counted(rows=row["rows"], reached=row["reached"])
     _count_selected(written, [rule for rule in rules if rule.source == name], reading, found)

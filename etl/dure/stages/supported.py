@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dure.cdm.roles import roles
+from dure.cdm.roles import REFERRED_TO, roles
 from dure.errors import ConfigurationError, Problem
 from dure.site.loaded import Site
+from dure.site.spec import FileSource
 
 # Tables that entries may name but that nothing builds yet.
 _TABLES = ("payer_plan_period", "cost", "fact_relationship")
@@ -26,6 +27,19 @@ def _problems(site: Site) -> Iterator[Problem]:
         if table in _TABLES:
             yield Problem(site.where(*at), f"this version does not build {table}", _DO)
             continue
+        source = site.spec.sources[entry.from_]
+        if (
+            table in REFERRED_TO
+            and entry.key is None
+            and isinstance(source, FileSource)
+            and source.keep
+            and source.keep.all
+        ):
+            yield Problem(
+                site.where("sources", entry.from_, "keep"),
+                f"keeps several rows of one key, but other rows refer to {table} by that key",
+                "keep the first or the last, or give the entry a key of its own",
+            )
         if entry.keep and entry.keep.all:
             yield Problem(
                 site.where(*at, "keep"),

@@ -86,7 +86,7 @@ def write_mapped_tables(
 
 def write_missing_tables(cdm: Path, written: Mapping[str, int]) -> dict[str, int]:
     """Writes every CDM table that nothing fed, empty."""
-    return {table: write_rows([], table, cdm / table) for table in site_tables() if table not in written}
+    return {table: write_rows([], table, cdm / table) for table in site_tables() if not written.get(table)}
 
 
 def read_tables(session: SparkSession, cdm: Path, names: Mapping[str, int]) -> dict[str, DataFrame]:

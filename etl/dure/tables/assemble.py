@@ -15,6 +15,8 @@ from dure.accounting.reasons import Outcome
 from dure.cdm.conform import conform
 from dure.cdm.roles import roles
 from dure.cdm.schema import table as cdm_table
+from dure.tables.cells import whole
+from dure.tables.narrow import LONGEST
 from dure.tables.preceding import with_preceding
 from dure.tables.routing import homeless_roles, part_column
 from dure.tables.rule import Rule
@@ -46,7 +48,7 @@ def _rows(table: str, frame: DataFrame) -> DataFrame:
         for part, column in role.columns.items():
             name = part_column(role.name, part)
             if name in have:
-                columns[column] = _fitting(F.col(name), table, column)
+                columns[column] = _fitting(F.col(name), table, column) if role.kind == "number" else F.col(name)
     key = cdm_table(table).primary_key
     if key is not None and table != "death":
         columns[key] = F.col("_id")
@@ -56,14 +58,8 @@ def _rows(table: str, frame: DataFrame) -> DataFrame:
 
 
 def _fitting(value: Column, table: str, column: str) -> Column:
-    """A quantity that is not whole has no place in an integer column: NULL there, and counted as lost by moving."""
-    if cdm_table(table)[column].spark.simpleString() != "int" or not _is_quantity(column):
-        return value
-    return F.when(value == F.floor(value), value)
-
-
-def _is_quantity(column: str) -> bool:
-    return column in ("quantity", "refills", "days_supply")
+    """A number that is not whole, or too large, has no place in an integer column: NULL there."""
+    return whole(value) if cdm_table(table)[column].spark.simpleString() == "int" else value
 
 
 def defaults(table: str, have: Iterable[str]) -> dict[str, Column]:
@@ -96,8 +92,8 @@ def _drug_end(have: set[str]) -> Column:
     prescription 29 days after it.  Never before the start."""
     start = F.col(part_column("start", "date"))
     end = _part(have, "end", "date", "date")
-    supply = _part(have, "days_supply", "value", "double").cast("int")
-    by_supply = F.when(supply >= 1, F.date_add(start, supply - 1))
+    supply = whole(_part(have, "days_supply", "value", "double"), 1, LONGEST)
+    by_supply = F.date_add(start, supply - 1)
     by_type = F.when(
         _part(have, "type_concept_id", "concept_id", "int") == PRESCRIPTION, F.date_add(start, PRESCRIPTION_DAYS)
     ).otherwise(start)

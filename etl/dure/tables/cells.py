@@ -32,16 +32,22 @@ from dure.site.values import (
     TextMap,
     YearOf,
 )
+from dure.tables.keys import key_text, key_text_of
 
 _NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
-_RESULT = r"^\s*(<=|>=|=<|=>|≤|≥|<|>|=)?\s*([+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?)\s*$"
-_TITER = r"^\s*1\s*:\s*([0-9]+)\s*$"
+# Blanks, named one by one: engines differ on what \s takes.
+_BLANK = "[ \t\u00a0\u3000]*"
+_RESULT = rf"^{_BLANK}(<=|>=|=<|=>|≤|≥|<|>|=)?{_BLANK}([+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?){_BLANK}$"
+_TITER = rf"^{_BLANK}1{_BLANK}:{_BLANK}([0-9]+){_BLANK}$"
 
 # Reference ranges: both ends, one end by a sign, one end by a word or an open tilde.
 _END = r"([+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+))"
-_BETWEEN = rf"^\s*{_END}\s*[-~–∼～]\s*{_END}\s*$"
-_AT_MOST = (rf"^\s*(?:<=|=<|<|≤|~|∼|～)\s*{_END}\s*$", rf"^\s*{_END}\s*(?:이하|미만)\s*$")
-_AT_LEAST = (rf"^\s*(?:>=|=>|>|≥)\s*{_END}\s*$", rf"^\s*{_END}\s*(?:이상|초과|-|~|∼|～)\s*$")
+_BETWEEN = rf"^{_BLANK}{_END}{_BLANK}[-~–∼～]{_BLANK}{_END}{_BLANK}$"
+_AT_MOST = (rf"^{_BLANK}(?:<=|=<|<|≤|~|∼|～){_BLANK}{_END}{_BLANK}$", rf"^{_BLANK}{_END}{_BLANK}(?:이하|미만){_BLANK}$")
+_AT_LEAST = (
+    rf"^{_BLANK}(?:>=|=>|>|≥){_BLANK}{_END}{_BLANK}$",
+    rf"^{_BLANK}{_END}{_BLANK}(?:이상|초과|-|~|∼|～){_BLANK}$",
+)
 
 # OMOP's Meas Value Operator concepts.
 OPERATORS = {
@@ -98,16 +104,30 @@ def text(value: object, reading: Reading) -> Column:
 
 def mapped_text(column: Column, fixed: FixedMap) -> Column:
     """The map's text for a value; a value that is not in the map stays as it is."""
-    out = column
-    for (key,), target in fixed.values.items():
-        out = F.when(column == key, F.lit(target.text)).otherwise(out)
-    return out
+    texts = {key: target.text for (key,), target in fixed.values.items() if target.text is not None}
+    return F.coalesce(looked_up(column, texts), column) if texts else column
+
+
+def looked_up(column: Column, table: Mapping[str, str | int]) -> Column:
+    """What a small table gives for a text, or NULL; one flat expression, however many rows the table has."""
+    return F.element_at(F.create_map(*[F.lit(item) for pair in table.items() for item in pair]), column)
 
 
 def parsed_number(column: Column) -> Column:
     """The number that a text is, or NULL: no markers such as NaN, no thousands separators, no trailing letters."""
     trimmed = F.trim(column)
-    return F.when(trimmed.rlike(_NUMBER), trimmed.try_cast("double"))
+    return _finite(F.when(trimmed.rlike(_NUMBER), trimmed.try_cast("double")))
+
+
+def _finite(number: Column) -> Column:
+    """A number too large for a double (1e400) is none."""
+    return F.when(F.abs(number) < F.lit(float("inf")), number)
+
+
+def whole(number: Column, at_least: int = -(2**31), at_most: int = 2**31 - 1) -> Column:
+    """The INT that a DOUBLE is, or NULL where it is not whole or out of bounds: a cast would stop the run."""
+    fits = (number == F.floor(number)) & number.between(float(at_least), float(at_most))
+    return F.when(fits, number).try_cast("int")
 
 
 def number(value: object) -> Column:
@@ -131,16 +151,20 @@ def number_text(value: object) -> Column | None:
 
 @dataclass(frozen=True)
 class Moment:
-    """A date with or without a time of day: `at` is the wall clock (TIMESTAMP_NTZ), `given` whether there was text."""
+    """A date with or without a time of day: `at` is the wall clock (TIMESTAMP_NTZ), `given` whether there was text.
+
+    `bad_time` says whether a time of day in a cell of its own could not be read; None where there is no such cell.
+    """
 
     at: Column
     given: Column
+    bad_time: Column | None = None
 
 
 def moment(value: object, reading: Reading, formats: Sequence[str] | None = None) -> Moment:
     """A Date value of the spec; `at` is NULL where there is none or where no declared format fits."""
     if isinstance(value, str):
-        return _parsed(_dated(cell(value), reading), formats or reading.formats, reading)
+        return _parsed(dated(cell(value), reading), formats or reading.formats, reading)
     if isinstance(value, DateOf):
         return _date_and_time(value, reading)
     if isinstance(value, MonthOf):
@@ -159,7 +183,8 @@ def moment(value: object, reading: Reading, formats: Sequence[str] | None = None
     raise TypeError(f"not a date: {type(value).__name__}")
 
 
-def _dated(column: Column, reading: Reading) -> Column:
+def dated(column: Column, reading: Reading) -> Column:
+    """A cell of a date column; a marker of no date is empty."""
     if not reading.null_dates:
         return column
     return F.when(~column.isin(list(reading.null_dates)), column)
@@ -168,7 +193,8 @@ def _dated(column: Column, reading: Reading) -> Column:
 def _parsed(column: Column, formats: Sequence[str], reading: Reading) -> Moment:
     tries = []
     for pattern in formats:
-        instant = F.try_to_timestamp(column, F.lit(pattern))
+        # A sign before a year is read by one engine only, and a year before 1 by no reader.
+        instant = F.try_to_timestamp(F.when(column.rlike("^[^+-]"), column), F.lit(pattern))
         if _has_offset(pattern) and reading.zone != "UTC":
             instant = F.from_utc_timestamp(instant, reading.zone)
         tries.append(instant.cast("timestamp_ntz"))
@@ -182,7 +208,7 @@ def _has_offset(pattern: str) -> bool:
 
 
 def _date_and_time(value: DateOf, reading: Reading) -> Moment:
-    date = _dated(cell(value.date), reading)
+    date = dated(cell(value.date), reading)
     formats = tuple(value.formats or reading.formats)
     if value.time is None:
         return _parsed(date, formats, reading)
@@ -191,11 +217,12 @@ def _date_and_time(value: DateOf, reading: Reading) -> Moment:
     both = _parsed(F.concat(date, time), formats, reading)
     spaced = _parsed(F.concat(date, F.lit(" "), time), formats, reading)
     alone = _parsed(date, formats, reading)
-    return Moment(F.coalesce(both.at, spaced.at, alone.at), date.isNotNull())
+    bad_time = time.isNotNull() & both.at.isNull() & spaced.at.isNull() & alone.at.isNotNull()
+    return Moment(F.coalesce(both.at, spaced.at, alone.at), date.isNotNull(), bad_time)
 
 
 def _month(value: MonthOf, reading: Reading) -> Moment:
-    column = _dated(cell(value.month), reading)
+    column = dated(cell(value.month), reading)
     first = F.coalesce(F.try_to_timestamp(column, F.lit("yyyyMM")), F.try_to_timestamp(column, F.lit("yyyy-MM"))).cast(
         "date"
     )
@@ -204,7 +231,7 @@ def _month(value: MonthOf, reading: Reading) -> Moment:
 
 
 def _year(value: YearOf, reading: Reading) -> Moment:
-    column = _dated(cell(value.year), reading)
+    column = dated(cell(value.year), reading)
     year = F.when(column.rlike("^[0-9]{4}$"), column.try_cast("int"))
     month, day = {"first": (1, 1), "middle": (7, 1), "last": (12, 31)}[value.day or "first"]
     return Moment(F.make_date(year, F.lit(month), F.lit(day)).cast("timestamp_ntz"), column.isNotNull())
@@ -283,7 +310,7 @@ def condition(where: Mapping[str, object] | None, reading: Reading) -> Column:
     for name, wanted in (where or {}).items():
         column = cell(name)
         if name in reading.dates:
-            column = _dated(column, reading)
+            column = dated(column, reading)
         if isinstance(wanted, Present):
             holds.append(column.isNotNull() if wanted.present else column.isNull())
         elif isinstance(wanted, Not):
@@ -315,7 +342,7 @@ def result(column: Column) -> Result:
     number_read = F.when(is_number, F.regexp_extract(column, _RESULT, 2).try_cast("double")).when(
         titer, F.regexp_extract(column, _TITER, 1).try_cast("double")
     )
-    return Result(operator, number_read, titer)
+    return Result(operator, _finite(number_read), titer)
 
 
 def reference_range(column: Column) -> tuple[Column, Column]:
@@ -331,8 +358,5 @@ def _number_in(column: Column, pattern: str, group: int = 1) -> Column:
 
 def fixed_concept(columns: Sequence[Column], map_name: str, reading: Reading) -> Column:
     """The concept that a short map gives to one or more cells; NULL for a value that the map does not have."""
-    out = F.lit(None).cast("int")
-    for values, concept in reading.concepts[map_name].items():
-        hit = reduce(lambda a, b: a & b, [c == v for c, v in zip(columns, values, strict=True)])
-        out = F.when(hit, F.lit(concept)).otherwise(out)
-    return out
+    table = {key_text_of(values): concept for values, concept in reading.concepts[map_name].items()}
+    return looked_up(key_text(columns), table) if table else F.lit(None).cast("int")

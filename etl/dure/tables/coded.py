@@ -9,6 +9,7 @@ from dure.accounting.reasons import Note
 from dure.cdm.roles import roles
 from dure.cdm.schema import table as cdm_table
 from dure.tables import codes
+from dure.tables.cells import looked_up
 from dure.tables.routing import EVENT_TABLES, part_column
 from dure.tables.rule import Evaluation
 
@@ -70,6 +71,7 @@ def coded_parts(work: Evaluation) -> None:
             # Only what reports on unmapped codes will show.
             work.parts["_description"] = F.when(concept == 0, chosen["description"])
             work.parts["_vocabulary"] = F.when(concept == 0, chosen["vocabulary"])
+            work.parts["_code"] = F.when(concept == 0, chosen["text"])
             work.note(Note.WIDER, chosen["equivalence"] == "wider")
             if work.given("source_value") is None:
                 work.parts[part_column("source_value", "value")] = chosen["text"]
@@ -118,7 +120,6 @@ def _chosen(work: Evaluation, name: str, options: list[codes.Alternative]) -> di
 
 
 def _fixed_domain(work: Evaluation, concept: Column) -> Column:
-    domain = F.lit(None).cast("string")
-    for concept_id, name in work.shared.domains.items():
-        domain = F.when(concept == concept_id, F.lit(name)).otherwise(domain)
-    return domain
+    if not work.shared.domains:
+        return F.lit(None).cast("string")
+    return looked_up(concept.cast("string"), {str(concept): name for concept, name in work.shared.domains.items()})

@@ -18,6 +18,7 @@ from dure.tables.narrow import narrow
 from dure.tables.references import resolve_references
 from dure.tables.routing import EVENT_TABLES, part_column, routed_table
 from dure.tables.rule import Evaluation, Lookups, Rule, Shared
+from dure.tables.sources import FIRST
 from dure.tables.timing import start_and_end
 
 
@@ -68,12 +69,17 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
     reason = F.lit(None).cast("string")
     for failed, why in reversed(work.reasons):
         reason = F.when(F.coalesce(failed, F.lit(False)), F.lit(why.value)).otherwise(reason)
-    occurrence = F.when(rank > 0, F.concat(F.col("_n"), F.lit("."), rank.cast("string"))).otherwise(F.col("_n"))
+    number = F.lit(FIRST) if rule.entry.key or rule.table == "death" else F.col("_n")
+    occurrence = F.when(rank > 0, F.concat(number, F.lit("."), rank.cast("string"))).otherwise(number)
     shared = work.shared
     known_as = identity(
         shared.site, rule.source, rule.table, rule.label, F.coalesce(F.col("_record_key"), F.lit("")), occurrence
     )
     own_id = record_id(known_as, shared.bits(rule.table), shared.salts.get(rule.table))
+    if rule.table in EVENT_TABLES:
+        # A row that its code's domain takes among the visits must have an id as short as theirs.
+        short = own_id.bitwiseAND(F.lit((1 << shared.bits("visit_occurrence")) - 1))
+        own_id = F.when(goes_to == "visit_occurrence", short).otherwise(own_id)
     out = frame.select(
         "_file",
         "_row",

@@ -31,17 +31,16 @@ def key_text_of(parts: Iterable[str | None]) -> str:
     return "|".join(escaped(part) for part in parts)
 
 
-def key_text(parts: Sequence[Column]) -> Column:
-    """The key text of one row; NULL when every part is NULL."""
-    one_by_one = [
-        F.coalesce(
-            F.replace(F.replace(part, F.lit("\\"), F.lit("\\\\")), F.lit("|"), F.lit("\\|")),
-            F.lit(NULL_PART),
-        )
-        for part in parts
-    ]
-    present = F.coalesce(*parts).isNotNull()
-    return F.when(present, F.concat_ws("|", *one_by_one))
+def key_text(parts: Sequence[Column | str]) -> Column:
+    """The key text of one row; a part that is a `str` is a fixed text.  NULL when every column among the parts is NULL."""
+    columns = [part for part in parts if isinstance(part, Column)]
+    one_by_one = [F.lit(escaped(part)) if isinstance(part, str) else _escaped(part) for part in parts]
+    return F.when(F.coalesce(*columns).isNotNull(), F.concat_ws("|", *one_by_one))
+
+
+def _escaped(part: Column) -> Column:
+    doubled = F.replace(part, F.lit("\\"), F.lit("\\\\"))
+    return F.coalesce(F.replace(doubled, F.lit("|"), F.lit("\\|")), F.lit(NULL_PART))
 
 
 def key_hash(text: Column) -> Column:

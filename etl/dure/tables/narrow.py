@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -13,6 +15,9 @@ from dure.tables.cells import Reading, cell
 from dure.tables.keys import key_hash, key_text
 from dure.tables.routing import part_column
 from dure.tables.rule import Evaluation
+
+# Days that a stay or a supply may last; a larger number is a mistake.
+LONGEST = 36_500
 
 
 def narrow(work: Evaluation, frame: DataFrame) -> DataFrame:
@@ -54,8 +59,8 @@ def narrow(work: Evaluation, frame: DataFrame) -> DataFrame:
         _narrow_coded(columns, "type_concept_id", type_value, shared.reading)
     if "source_value" in work.roles and work.given("source_value") is None and "code" not in work.roles:
         columns[part_column("source_value", "value")] = _key_as_text(work)
-    for name in _keep_columns(entry):
-        columns[f"_keep_{name}"] = cell(name)
+    for n, name in enumerate(_keep_columns(entry)):
+        columns[f"_keep_{n}"] = cells.dated(cell(name), shared.reading) if name in shared.reading.dates else cell(name)
     selected = frame.where(cells.condition(entry.where, shared.reading))
     always = [F.col(name) for name in ("_file", "_row", "_key", "_n")]
     return selected.select(*always, *[column.alias(name) for name, column in columns.items()])
@@ -70,7 +75,7 @@ def _record_key(work: Evaluation) -> Column:
 
 def _reference_key(value: object) -> Column:
     parts = value.key if isinstance(value, RefTo) else value
-    return key_text([F.lit(p.literal) if isinstance(p, KeyPart) else cell(p) for p in parts])  # type: ignore[attr-defined]
+    return key_text([p.literal if isinstance(p, KeyPart) else cell(p) for p in parts])  # type: ignore[attr-defined]
 
 
 def _key_as_text(work: Evaluation) -> Column:
@@ -114,8 +119,13 @@ def _narrow_moment(columns: dict[str, Column], role: Role, value: object, readin
         for other in moments[1:]:
             given = given | other.given
         columns[f"{role.name}__given"] = given
+        bad_times = [m.bad_time for m in moments if m.bad_time is not None]
+        if bad_times:
+            columns[f"{role.name}__bad_time"] = reduce(lambda a, b: a | b, bad_times)
     if lasting:
-        columns[f"{role.name}__days"] = cells.parsed_number(cell(lasting[0].lasts_days)).cast("int")
+        text = cell(lasting[0].lasts_days)
+        columns[f"{role.name}__days"] = cells.whole(cells.parsed_number(text), 1, LONGEST)
+        columns[f"{role.name}__days_given"] = text.isNotNull()
 
 
 def _keep_columns(entry: Entry) -> list[str]:

@@ -72,7 +72,7 @@ def _decide_person(work: Evaluation) -> None:
         work.reasons += [
             (F.col("visit__opted_out"), Reason.OPT_OUT),
             (F.col("visit__found").isNull(), Reason.VISIT_UNKNOWN),
-            (F.col("visit__person_id").isNull(), Reason.PERSON_REJECTED),
+            (F.col("visit__person_id").isNull(), Reason.VISIT_REJECTED),
         ]
         work.parts[part_column("person", "id")] = F.col("visit__person_id")
 

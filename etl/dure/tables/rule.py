@@ -27,6 +27,7 @@ class Rule:
     source: str
     label: str
     source_key: tuple[str, ...] | None = None
+    root: str = ""  # the file source whose rows drive it: the source itself, or what its view is of
 
     @property
     def name(self) -> str:

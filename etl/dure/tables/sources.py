@@ -114,13 +114,11 @@ def going_on(landed: DataFrame, source: FileSource, reading: Reading, known_fate
     frame = landed.where(exclusion(source, reading).isNull()) if source.exclude else landed
     if known_fates is None:
         return frame.withColumn("_n", F.lit(FIRST))
-    fate = F.broadcast(
-        known_fates.select(
-            F.col("_file").alias("_fate_file"),
-            F.col("_row").alias("_fate_row"),
-            F.col("_n").alias("_fate_n"),
-            F.col("_outcome").alias("_fate"),
-        )
+    fate = known_fates.select(
+        F.col("_file").alias("_fate_file"),
+        F.col("_row").alias("_fate_row"),
+        F.col("_n").alias("_fate_n"),
+        F.col("_outcome").alias("_fate"),
     )
     joined = frame.join(fate, (F.col("_file") == F.col("_fate_file")) & (F.col("_row") == F.col("_fate_row")), "left")
     stays = joined.where(F.col("_fate").isNull() | (F.col("_fate") == Outcome.WRITTEN.value))

@@ -22,6 +22,9 @@ def start_and_end(work: Evaluation) -> None:
         work.reasons += [(~F.col("start__given"), Reason.NO_DATE), (start.isNull(), Reason.BAD_DATE)]
         work.parts[part_column("start", "date")] = start.cast("date")
         work.parts[part_column("start", "datetime")] = start
+    for name in ("start", "end"):
+        if f"{name}__bad_time" in work.start_columns:
+            work.note(Note.BAD_TIME, F.col(f"{name}__bad_time"))
     for role in work.roles.values():
         if role.kind == "moment" and role.name != "start" and work.given(role.name) is not None:
             work.parts[part_column(role.name, "date")] = F.col(f"{role.name}__at").cast("date")
@@ -38,7 +41,8 @@ def _end(work: Evaluation) -> None:
         work.note(Note.BAD_END_DATE, F.col("end__given") & end.isNull())
     if "end__days" in work.start_columns:
         days = F.col("end__days")
-        lasting = F.when(days >= 1, F.date_add(start.cast("date"), days - 1)).cast("timestamp_ntz")
+        lasting = F.date_add(start.cast("date"), days - 1).cast("timestamp_ntz")
+        work.note(Note.BAD_END_DATE, F.col("end__days_given") & days.isNull() & end.isNull())
         end = F.coalesce(end, lasting)
     midnight = (start == start.cast("date").cast("timestamp_ntz")) | (end == end.cast("date").cast("timestamp_ntz"))
     early = F.when(midnight, end.cast("date") < start.cast("date")).otherwise(end < start)

@@ -6,6 +6,7 @@ from collections import Counter
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from dure.errors import ConfigurationError, Problem
 from dure.site.spec import ViewSource
@@ -31,6 +32,7 @@ def view_frame(
                 for column in twice
             ]
         )
+    frame = _texts(frame, where)
     have = set(frame.columns)
     if view.of and not {"_file", "_row"} <= have:
         raise ConfigurationError(
@@ -64,11 +66,33 @@ def view_frame(
         )
     elif "_n" not in have:
         frame = frame.withColumn("_n", F.lit(FIRST))
-    texts = [
-        F.col(f"`{field.name}`") if field.name == "_row" else cell(field.name).cast("string").alias(field.name)
-        for field in frame.schema.fields
-    ]
-    return frame.select(*texts)
+    return frame
+
+
+def _texts(frame: DataFrame, where: str) -> DataFrame:
+    """Every column as text, like a landed source's: trimmed, NULL where nothing is left; numbers in one spelling."""
+    floating = [f.name for f in frame.schema.fields if isinstance(f.dataType, T.DoubleType | T.FloatType)]
+    if floating:
+        raise ConfigurationError(
+            [
+                Problem(
+                    where,
+                    f"the view's column {name} is a DOUBLE, which engines spell differently as text",
+                    "CAST it AS DECIMAL or STRING",
+                )
+                for name in floating
+            ]
+        )
+    columns = []
+    for field in frame.schema.fields:
+        if field.name in ("_row", "_row_hash"):
+            columns.append(cell(field.name))
+        elif field.name in ("_key", "_n", "_file"):
+            columns.append(cell(field.name).cast("string").alias(field.name))
+        else:
+            trimmed = F.trim(cell(field.name).cast("string"))
+            columns.append(F.when(trimmed != "", trimmed).alias(field.name))
+    return frame.select(*columns)
 
 
 def view_counts(frame: DataFrame) -> DataFrame:
