@@ -138,6 +138,7 @@ def _prepare(run: _Run) -> None:
         merge_visits=tuple(run.site.visit_policy.merge),
         domains=resolved.domains,
         titer_unit=run.reading.concepts[prepare.TITER.name].get(("{titer}",), 0),
+        linked=prepare.linked_of(run.rules, run.store),
         salts=run.lake.salts(),
     )
     missing = structural_concepts_missing(run.store, prepare.structural_concepts(run.rules, run.reading, run.shared))

@@ -20,6 +20,12 @@ from dure.vocab import VocabularyStore, load_athena  # noqa: E402
 
 pytestmark = [pytest.mark.spark, pytest.mark.together]
 
+FOR_LITTLE_DATA = {
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> VocabularyStore:
@@ -39,9 +45,10 @@ def on_sail(
 
 @pytest.fixture(scope="module")
 def spark(on_sail: dict[Scenario, Outcome]) -> Iterator[Engine]:
-    """Apache Spark in one JVM for all scenarios, with as few tasks as so little data needs."""
+    """Apache Spark in one JVM for all scenarios, without the tasks and compiled code that pay only for much data."""
     with engine(EngineOptions(name="spark", threads=2)) as running:
-        running.session.conf.set("spark.sql.shuffle.partitions", "1")
+        for name, value in FOR_LITTLE_DATA.items():
+            running.session.conf.set(name, value)
         yield running
 
 
@@ -59,7 +66,7 @@ def test_engines_agree(
 def _tables(outcome: Outcome) -> dict[str, object]:
     """Types and rows of every table that has any; rows in an order of their own, since engines split files as they like."""
     return {
-        name: (table.schema.to_string(show_schema_metadata=False), sorted(map(repr, table.to_pylist())))
+        name: ([(field.name, str(field.type)) for field in table.schema], sorted(map(repr, table.to_pylist())))
         for name, table in outcome.tables.items()
         if table.num_rows
     }

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     OPEN_STAY = "open_stay"
     NO_BIRTH_YEAR = "no_birth_year"
     REFERENCE_UNKNOWN = "reference_unknown"
+    EVENT_UNKNOWN = "event_unknown"
     REQUIRED_EMPTY = "required_empty"
     NOT_CLAIMED = "not_claimed"
     DROPPED_BY_VIEW = "dropped_by_view"
@@ -61,6 +62,7 @@ _MEANINGS = {
     Reason.OPEN_STAY: "the stay has no end, and the visit policy rejects open stays",
     Reason.NO_BIRTH_YEAR: "the person has no birth year",
     Reason.REFERENCE_UNKNOWN: "a reference that must be found is not",
+    Reason.EVENT_UNKNOWN: "the record that the row belongs to is not in the CDM",
     Reason.REQUIRED_EMPTY: "a field that the CDM requires is empty",
     Reason.NOT_CLAIMED: "no entry's conditions select the row",
     Reason.DROPPED_BY_VIEW: "the row does not come out of the view that reads its source",
@@ -79,6 +81,9 @@ class Note(StrEnum):
     CARE_SITE_UNKNOWN = "care_site_unknown"
     LOCATION_UNKNOWN = "location_unknown"
     PARENT_UNKNOWN = "parent_unknown"
+    NOTE_UNKNOWN = "note_unknown"
+    EPISODE_UNKNOWN = "episode_unknown"
+    EVENT_UNKNOWN = "event_unknown"
     BAD_END_DATE = "bad_end_date"
     BAD_TIME = "bad_time"
     END_ASSUMED = "end_assumed"

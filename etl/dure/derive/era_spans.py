@@ -1,7 +1,7 @@
 """Eras: spans in which one person has one thing, bridged over gaps of at most 30 days.
 
 The work is done in Python with numpy, a partition of persons at a time, because that is several times faster than the
-engines' window functions (docs/adr/0010-eras.md). Rows may come in any order, overlap, repeat and be split over any
+engines' window functions (docs/adr/0011-eras.md). Rows may come in any order, overlap, repeat and be split over any
 number of batches; a person is always whole within a partition.
 """
 
@@ -134,7 +134,7 @@ def by_person(
             yield from compute(pa.Table.from_batches(held)).to_batches()
 
     schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
-    return frame.repartition(partitions, "person_id").mapInArrow(whole, schema)
+    return frame.repartition(partitions).mapInArrow(whole, schema)
 
 
 def latest_of(start: Column, end: Column) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -11,13 +12,16 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Outcome
-from dure.cdm.roles import REFERENCE_TABLES, REFERRED_TO
+from dure.cdm.roles import REFERENCE_TABLES, REFERRED_TO, roles
+from dure.errors import ConfigurationError, Problem
 from dure.progress import Progress
+from dure.site.values import EventRow
 from dure.stages.frames import stored
 from dure.stages.parallel import each
 from dure.stages.prepare import Prepared
 from dure.stages.visits import merge_stays
 from dure.tables.evaluate import evaluate
+from dure.tables.links import rows_made
 from dure.tables.merge import merged
 from dure.tables.routing import part_column
 from dure.tables.rule import Lookups, Rule, Shared
@@ -48,6 +52,8 @@ def map_rules(
         if own:
             lookups = _with_lookup(lookups, table, done, prepared)
     others = [rule for rule in rules if rule.table not in REFERRED_TO]
+    linking = [rule for rule in others if _rows_named(rule)]
+    others = [rule for rule in others if not _rows_named(rule)]
     # Two entries for the deaths of one site depend on each other, like those of any table with one record a key.
     chains = [
         list(chain)
@@ -62,7 +68,33 @@ def map_rules(
 
     for made in each(run, chains):
         done += made
-    return done
+
+    def link(rule: Rule) -> tuple[Rule, DataFrame]:
+        made_there = {table: rows_made(_frames_of(done, table, rule)) for table in _rows_named(rule)}
+        return _map(session, rule, [], prepared, shared, replace(lookups, made=made_there), work, progress)
+
+    # What other rows became must be known first: these refer to rows, not to keys.
+    return done + list(each(link, linking))
+
+
+def _rows_named(rule: Rule) -> list[str]:
+    """The tables whose rows, made of the same source row, an entry links to."""
+    values = [rule.entry.given(role.name) for role in roles(rule.table).values() if role.kind == "event"]
+    return sorted({value.row for value in values if isinstance(value, EventRow)})
+
+
+def _frames_of(done: Mapped, table: str, rule: Rule) -> list[DataFrame]:
+    """The mapped frames of a table's entries that are driven by the same source as a rule."""
+    frames = [frame for other, frame in done if other.table == table and other.root == rule.root]
+    if not frames:
+        raise ConfigurationError(
+            Problem(
+                rule.name,
+                f"links to a row of {table}, but no entry of {table} that is mapped before reads its source",
+                "link to a table that this source fills itself and that links to no other",
+            )
+        )
+    return frames
 
 
 def _map(

@@ -23,11 +23,14 @@ from dure.site.loaded import Site
 from dure.site.spec import FileSource, ViewSource
 from dure.site.values import CodedColumn, Concept, DateOf, FirstBirth, FirstCoded, FirstMoment, MonthOf, YearOf
 from dure.site.walk import parts
+from dure.site.yaml_text import closest
 from dure.stages.frames import stored
 from dure.stages.parallel import each
 from dure.tables import cells, codes, sources, views
 from dure.tables.cells import OPERATORS, Reading
 from dure.tables.keys import key_text_of
+from dure.tables.links import Linked, field_name
+from dure.tables.links import domains as domain_names
 from dure.tables.routing import EVENT_TABLES
 from dure.tables.rule import Rule, Shared
 from dure.vocab import Resolution, VocabularyStore, resolve, resolve_fixed
@@ -350,6 +353,45 @@ def _fixed_of(value: object, reading: Reading) -> set[int]:
     if isinstance(value, CodedColumn) and value.map is not None:
         return {concept for concept in reading.concepts[value.map].values() if concept}
     return set()
+
+
+def linked_of(rules: list[Rule], store: VocabularyStore) -> Linked:
+    """What the vocabulary calls tables and relationships; raises ConfigurationError for a relationship it does not know."""
+    asked = {str(rule.entry.given("relationship")): rule for rule in rules if rule.table == "fact_relationship"}
+    if not asked and not any(
+        rule.entry.given(role.name) is not None
+        for rule in rules
+        for role in roles(rule.table).values()
+        if role.kind == "event"
+    ):
+        return Linked()
+    known = pq.read_table(store.path("RELATIONSHIP")).to_pylist()
+    concepts = {row["relationship_id"]: row["relationship_concept_id"] for row in known}
+    reverse = {row["relationship_id"]: row["reverse_relationship_id"] for row in known}
+    missing = [name for name in asked if name not in concepts]
+    if missing:
+        raise ConfigurationError(
+            [
+                Problem(
+                    asked[name].name,
+                    f"no relationship '{name}' in the vocabulary{closest(name, concepts)}",
+                    "use a relationship_id of RELATIONSHIP.csv",
+                )
+                for name in missing
+            ]
+        )
+    domain_concepts = {
+        row["domain_id"]: row["domain_concept_id"] for row in pq.read_table(store.path("DOMAIN")).to_pylist()
+    }
+    fields = pq.read_table(
+        store.path("CONCEPT"), columns=["concept_id", "concept_name"], filters=[("vocabulary_id", "=", "CDM")]
+    ).to_pylist()
+    by_name = {row["concept_name"]: row["concept_id"] for row in fields}
+    return Linked(
+        domain_concepts={table: domain_concepts.get(domain, 0) for table, domain in domain_names().items()},
+        field_concepts={table: by_name.get(field_name(table), 0) for table in domain_names()},
+        relationships={name: (concepts[name], concepts.get(reverse[name], 0)) for name in asked},
+    )
 
 
 def structural_concepts(rules: list[Rule], reading: Reading, shared: Shared) -> list[int]:

@@ -36,7 +36,7 @@ def table_frame(table: str, mapped: Sequence[tuple[Rule, DataFrame]]) -> DataFra
     for frame in frames[1:]:
         union = union.unionByName(frame)
     names = cdm_table(table).names
-    order = [name for name in ("person_id", cdm_table(table).primary_key) if name in names]
+    order = [name for name in ("person_id", cdm_table(table).primary_key) if name in names] or list(names)
     return with_preceding(table, union).orderBy(*dict.fromkeys(order))
 
 

@@ -30,18 +30,32 @@ def evaluate(rule: Rule, frame: DataFrame, shared: Shared, lookups: Lookups) -> 
     return _finished(work, joined)
 
 
+def _both_ways(work: Evaluation, frame: DataFrame) -> DataFrame:
+    """A relationship between facts is two rows: there, and back under the reverse relationship."""
+    there, back = work.shared.linked.relationships[str(work.given("relationship"))]
+    forth = F.col("_way") == 0
+    parts = work.parts
+    for part in ("domain", "id"):
+        one, two = parts[part_column("fact_1", part)], parts[part_column("fact_2", part)]
+        parts[part_column("fact_1", part)] = F.when(forth, one).otherwise(two)
+        parts[part_column("fact_2", part)] = F.when(forth, two).otherwise(one)
+    parts[part_column("relationship", "concept_id")] = F.when(forth, F.lit(there)).otherwise(F.lit(back))
+    parts["_rank"] = F.col("_way")
+    return frame.withColumn("_way", F.explode(F.array(F.lit(0), F.lit(1))))
+
+
 def _numbers_and_texts(work: Evaluation) -> None:
     for role in work.roles.values():
         name = part_column(role.name, "value")
         if role.kind in ("number", "text") and name in work.start_columns:
             work.parts[name] = F.col(name)
+            if role.required:
+                work.reasons.append((F.col(name).isNull(), Reason.REQUIRED_EMPTY))
             if role.kind == "number" and f"{role.name}__given" in work.start_columns:
                 work.note(Note.NOT_A_NUMBER, F.col(f"{role.name}__given") & F.col(name).isNull())
     if "range__given" in work.start_columns:
         ends = [F.col(part_column(name, "value")) for name in ("range_low", "range_high")]
         work.note(Note.NOT_A_NUMBER, F.col("range__given") & F.coalesce(*ends).isNull())
-    if work.rule.table == "note":
-        work.reasons.append((F.col("note_text__value").isNull(), Reason.REQUIRED_EMPTY))
 
 
 def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
@@ -51,6 +65,8 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
     if "value" in work.roles:
         values.parts(work.parts, work.start_columns, work.shared.titer_unit, work.note)
     rule, parts = work.rule, work.parts
+    if rule.table == "fact_relationship":
+        frame = _both_ways(work, frame)
     rank = parts.pop("_rank", F.lit(0))
     mapped_value = parts.pop("_mapped_value", F.lit(None).cast("int"))
     domain = parts.pop("_domain", F.lit(None).cast("string"))

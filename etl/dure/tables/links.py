@@ -2,7 +2,7 @@
 
 `{row: TABLE}` is what the same source row became under the entries of TABLE, wherever it was routed; `{visit: KEY}` and
 its like are references.  The CDM names the table in three ways: a domain text in `cost`, a domain concept in
-`fact_relationship`, the concept of the key field in `measurement`, `observation` and `note`.
+`fact_relationship`, the concept of the key field elsewhere.
 """
 
 from __future__ import annotations
@@ -16,18 +16,27 @@ from importlib.resources import files
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from dure.accounting.reasons import Outcome
+from dure.accounting.reasons import Note, Outcome, Reason
+from dure.cdm.roles import REFERENCE_TABLES, Role
 from dure.cdm.schema import table as cdm_table
 from dure.site.values import EventRow
+from dure.tables.cells import looked_up
+from dure.tables.routing import part_column
+
+# The kinds of events that are references, as the spec names them.
+REFERENCES = ("visit_detail", "visit", "person", "specimen")
 
 
 @dataclass(frozen=True)
 class Linked:
-    """What names a CDM table where a row points at it: the vocabulary's concepts, 0 where it lacks them."""
+    """What names a CDM table, and a relationship, where one row points at another: the vocabulary's concepts.
+
+    `domain_concepts` and `field_concepts` are by CDM table; `relationships` by name, each with its reverse.
+    """
 
     domain_concepts: Mapping[str, int] = field(default_factory=dict)
     field_concepts: Mapping[str, int] = field(default_factory=dict)
-    relationships: Mapping[str, int] = field(default_factory=dict)
+    relationships: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @cache
@@ -42,34 +51,84 @@ def field_name(table: str) -> str:
     return f"{table}.{cdm_table(table).primary_key}"
 
 
-def linked_table(value: object, reference_tables: Mapping[str, str]) -> str:
-    """The table that an event of kind visit, visit_detail, person or specimen points at."""
-    assert not isinstance(value, EventRow)
-    head = next(name for name in ("visit_detail", "visit", "person", "specimen") if hasattr(value, name))
-    return reference_tables[head]
+def reference_of(value: object) -> tuple[str, object] | None:
+    """(reference role, key) of an event that is a reference; None for `{row: TABLE}`."""
+    if isinstance(value, EventRow):
+        return None
+    role = next(name for name in REFERENCES if hasattr(value, name))
+    return role, getattr(value, role)
 
 
-def named(table: Column, names: Mapping[str, object], otherwise: Column) -> Column:
-    """What a table is called, by a map over table names."""
-    out = otherwise
-    for name, called in names.items():
-        out = F.when(table == name, F.lit(called)).otherwise(out)
-    return out
-
-
-def rows_made(frames: Sequence[DataFrame], prefix: str) -> DataFrame:
-    """One row a source row that was written: `{prefix}_file`, `{prefix}_row`, `{prefix}_id`, `{prefix}_table`.
-
-    Of a row with several targets the first counts.
-    """
+def rows_made(frames: Sequence[DataFrame]) -> DataFrame:
+    """One row a source row: `made_file`, `made_row`, `made_id` (NULL where it was not written), `made_table`,
+    `made_opted_out`.  Of a row with several targets the first counts."""
     union = None
     for frame in frames:
-        written = frame.where((F.col("_outcome") == Outcome.WRITTEN.value) & (F.col("_rank") == 0)).select(
-            F.col("_file").alias(f"{prefix}_file"),
-            F.col("_row").alias(f"{prefix}_row"),
-            F.col("_id").alias(f"{prefix}_id"),
-            F.col("_table").alias(f"{prefix}_table"),
+        written = F.col("_outcome") == Outcome.WRITTEN.value
+        one = frame.where(F.col("_rank") == 0).select(
+            F.col("_file").alias("made_file"),
+            F.col("_row").alias("made_row"),
+            F.when(written, F.col("_id")).alias("made_id"),
+            F.col("_table").alias("made_table"),
+            (F.col("_reason") == Reason.OPT_OUT.value).alias("made_opted_out"),
         )
-        union = written if union is None else union.unionByName(written)
+        union = one if union is None else union.unionByName(one)
     assert union is not None
-    return union
+    per_row = union.groupBy("made_file", "made_row")
+    return per_row.agg(
+        F.max("made_id").alias("made_id"),
+        F.max(F.when(F.col("made_id").isNotNull(), F.col("made_table"))).alias("made_table"),
+        F.max("made_opted_out").alias("made_opted_out"),
+    )
+
+
+def joined(frame: DataFrame, role: str, value: object, made: DataFrame | None, lookup: DataFrame | None) -> DataFrame:
+    """The frame with `{role}__linked`, `{role}__linked_table` and `{role}__opted_out` for one event role."""
+    reference = reference_of(value)
+    if reference is None:
+        assert made is not None
+        right = made.select(*[F.col(name).alias(f"{role}__{name}") for name in made.columns])
+        here = (F.col("_file") == F.col(f"{role}__made_file")) & (F.col("_row") == F.col(f"{role}__made_row"))
+        return frame.join(right, here, "left").withColumns(
+            {
+                f"{role}__linked": F.col(f"{role}__made_id"),
+                f"{role}__linked_table": F.col(f"{role}__made_table"),
+                f"{role}__opted_out": F.coalesce(F.col(f"{role}__made_opted_out"), F.lit(False)),
+            }
+        )
+    kind = reference[0]
+    if lookup is None:
+        nothing = {f"{role}__linked": F.lit(None).cast("bigint"), f"{role}__opted_out": F.lit(False)}
+        return frame.withColumns({**nothing, f"{role}__linked_table": F.lit(REFERENCE_TABLES[kind])})
+    opted_out = F.col("opted_out") if kind in ("person", "visit") else F.lit(False)
+    right = lookup.select(
+        F.col("key_hash").alias(f"{role}__found"),
+        F.col("id").alias(f"{role}__linked"),
+        opted_out.alias(f"{role}__gone"),
+    )
+    return frame.join(right, F.col(f"{role}__hash") == F.col(f"{role}__found"), "left").withColumns(
+        {
+            f"{role}__linked_table": F.lit(REFERENCE_TABLES[kind]),
+            f"{role}__opted_out": F.coalesce(F.col(f"{role}__gone"), F.lit(False)),
+        }
+    )
+
+
+def decided(
+    role: Role, table: str, linked: Linked
+) -> tuple[dict[str, Column], list[tuple[Column, Reason]], dict[Note, Column]]:
+    """The parts that an event role fills, what its absence rejects (where the CDM requires it) and what it counts."""
+    found, where = F.col(f"{role.name}__linked"), F.col(f"{role.name}__linked_table")
+    parts = {part_column(role.name, "id"): found}
+    if "field_concept_id" in role.columns:
+        name = looked_up(where, linked.field_concepts) if linked.field_concepts else F.lit(None).cast("int")
+        parts[part_column(role.name, "field_concept_id")] = F.when(found.isNotNull(), F.coalesce(name, F.lit(0)))
+    if "domain" in role.columns and table == "cost":
+        parts[part_column(role.name, "domain")] = looked_up(where, domains())
+    elif "domain" in role.columns:
+        name = looked_up(where, linked.domain_concepts) if linked.domain_concepts else F.lit(None).cast("int")
+        parts[part_column(role.name, "domain")] = F.coalesce(name, F.lit(0))
+    if role.required:
+        gone = F.col(f"{role.name}__opted_out")
+        return parts, [(gone, Reason.OPT_OUT), (found.isNull(), Reason.EVENT_UNKNOWN)], {}
+    return parts, [], {Note.EVENT_UNKNOWN: found.isNull()}

@@ -13,6 +13,7 @@ from dure.site.values import FirstMoment, KeyPart, LastsDays, RefTo
 from dure.tables import cells, codes, values
 from dure.tables.cells import Reading, cell
 from dure.tables.keys import key_hash, key_text
+from dure.tables.links import reference_of
 from dure.tables.routing import part_column
 from dure.tables.rule import Evaluation
 
@@ -31,6 +32,10 @@ def narrow(work: Evaluation, frame: DataFrame) -> DataFrame:
             continue
         if role.kind == "ref":
             columns[f"{role.name}__hash"] = key_hash(_reference_key(value))
+        elif role.kind == "event":
+            reference = reference_of(value)
+            if reference is not None:
+                columns[f"{role.name}__hash"] = key_hash(_reference_key(reference[1]))
         elif role.kind in ("coded", "type"):
             _narrow_coded(columns, role.name, value, shared.reading)
         elif role.kind in ("moment", "end"):

@@ -6,7 +6,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Note, Reason
-from dure.site.values import RefTo
+from dure.cdm.roles import Role
+from dure.site.values import EventRow, RefTo
+from dure.tables import links
 from dure.tables.routing import part_column
 from dure.tables.rule import Evaluation
 
@@ -17,6 +19,8 @@ _LOOKUP_NOTES = {
     "care_site": Note.CARE_SITE_UNKNOWN,
     "location": Note.LOCATION_UNKNOWN,
     "parent": Note.PARENT_UNKNOWN,
+    "note": Note.NOTE_UNKNOWN,
+    "episode": Note.EPISODE_UNKNOWN,
 }
 
 # What a lookup gives beside the record's id.
@@ -44,10 +48,27 @@ def resolve_references(work: Evaluation, frame: DataFrame) -> DataFrame:
         _decide_visit(work)
     if "visit_detail" in work.roles:
         _decide_visit_detail(work)
-    for name in ("provider", "care_site", "location", "parent"):
+    for name in ("provider", "care_site", "location", "parent", "note", "episode"):
         if name in work.roles and work.given(name) is not None:
             _decide_plain(work, name)
+    for role in work.roles.values():
+        if role.kind == "event" and work.given(role.name) is not None:
+            frame = _link(work, role, frame)
     work.reasons.insert(0, (F.col("_record_key").isNull(), Reason.NO_KEY))
+    return frame
+
+
+def _link(work: Evaluation, role: Role, frame: DataFrame) -> DataFrame:
+    value = work.given(role.name)
+    reference = links.reference_of(value)
+    made = work.lookups.made[value.row] if isinstance(value, EventRow) else None
+    lookup = work.lookups.frames.get(reference[0]) if reference else None
+    frame = links.joined(frame, role.name, value, made, lookup)
+    parts, reasons, notes = links.decided(role, work.rule.table, work.shared.linked)
+    work.parts |= parts
+    work.reasons += reasons
+    for note, when in notes.items():
+        work.note(note, when)
     return frame
 
 
@@ -102,7 +123,7 @@ def _decide_visit_detail(work: Evaluation) -> None:
 
 def _decide_plain(work: Evaluation, role: str) -> None:
     missing = F.col(f"{role}__hash").isNotNull() & F.col(f"{role}__id").isNull()
-    if _must_be_found(work.given(role)):
+    if _must_be_found(work.given(role)) or work.roles[role].required:
         work.reasons.append((F.col(f"{role}__id").isNull(), Reason.REFERENCE_UNKNOWN))
     else:
         work.note(_LOOKUP_NOTES[role], missing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
@@ -15,6 +15,7 @@ from dure.site.spec import Entry, Merge
 from dure.tables.cells import Reading
 from dure.tables.codes import ResolvedMap
 from dure.tables.keys import id_bits
+from dure.tables.links import Linked
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,20 @@ class Lookups:
     """The records that references resolve to, by reference role.
 
     Each frame has one row a key: `key_hash`, `id` (NULL where the record itself was rejected); visits also
-    `person_id` and `visit_detail_id` (the detail that has the visit's own key, where one source fills both).
+    `person_id` and `visit_detail_id` (the detail that has the visit's own key, where one source fills both).  `made`
+    holds, by CDM table, what the rows of the rule's own source became there (`links.rows_made`).
     """
 
     frames: Mapping[str, DataFrame] = field(default_factory=dict)
     detail_with_visit: bool = False
+    made: Mapping[str, DataFrame] = field(default_factory=dict)
 
     def with_frame(self, role: str, frame: DataFrame, detail_with_visit: bool = False) -> Lookups:
-        return Lookups({**self.frames, role: frame}, self.detail_with_visit or detail_with_visit)
+        return replace(
+            self,
+            frames={**self.frames, role: frame},
+            detail_with_visit=self.detail_with_visit or detail_with_visit,
+        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Shared:
     merge_visits: tuple[Merge, ...] = ()
     domains: Mapping[int, str] = field(default_factory=dict)
     titer_unit: int = 0
+    linked: Linked = field(default_factory=Linked)
     salts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     id_bits: int | None = None  # narrower ids make collisions, for tests
     reveal: bool = False  # add `_sha`, the SHA-256 of each record's identity: asked only after a collision

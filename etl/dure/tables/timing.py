@@ -55,6 +55,8 @@ def _end(work: Evaluation) -> None:
         still = F.greatest(as_of, start) if work.shared.open_stay == "as_of" else start
         work.note(Note.END_ASSUMED, end.isNull())
         end = F.coalesce(end, F.when(stay, still).otherwise(start))
+    elif work.roles["end"].required:
+        work.reasons.append((end.isNull(), Reason.REQUIRED_EMPTY))
     work.parts[part_column("end", "date")] = end.cast("date")
     # Midnight of the start's own day stands for a time that is not known: no moment before the start.
     work.parts[part_column("end", "datetime")] = F.when(end.isNotNull(), F.greatest(end, start))
