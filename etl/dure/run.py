@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dure.cdm.schema import CDM_VERSION
 from dure.derive.cdm_source import cdm_source_row
-from dure.derive.observation_period import from_events
+from dure.derive.own_tables import metadata_rows, source_to_concept_map_rows
 from dure.engine import Engine, EngineOptions, engine
 from dure.errors import ConfigurationError, Problem
 from dure.landing import Landed, header_of
@@ -21,18 +21,23 @@ from dure.site.load import load_site
 from dure.site.loaded import Site
 from dure.snapshot.lake import Lake, SiteLake, Staging
 from dure.snapshot.manifest import EngineUsed, Input, Manifest, VocabularyUsed, measure_tables, snapshot_digest
-from dure.stages import account, ids, mapping, prepare, tables
+from dure.stages import account, derive, ids, mapping, prepare, tables
 from dure.stages.land import land
 from dure.stages.supported import check_supported
 from dure.tables.rule import Rule, Shared
-from dure.vocab import VocabularyStore, open_vocabulary, structural_concepts_missing
+from dure.vocab import Resolution, VocabularyStore, open_vocabulary, structural_concepts_missing
 
 if TYPE_CHECKING:
     from dure.accounting.reconciliation import Reconciliation
     from dure.progress import Progress
     from dure.tables.cells import Reading
 
-DERIVED = frozenset({"observation_period", "cdm_source"})
+DERIVED = frozenset(
+    {
+        "observation_period", "condition_era", "drug_era", "dose_era",
+        "cdm_source", "metadata", "source_to_concept_map",
+    }
+)  # fmt: skip
 StartEngine = Callable[[EngineOptions], AbstractContextManager[Engine]]
 
 
@@ -83,7 +88,8 @@ class _Run:
     mapped: mapping.Mapped = field(default_factory=list)
     rows: account.RuleRows | None = None
     tables: dict[str, int] = field(default_factory=dict)
-    persons_without_period: int = 0
+    resolution: Resolution | None = None
+    derived: derive.Derived = field(default_factory=derive.Derived)
     reconciliation: Reconciliation | None = None
 
     def warn(self, problem: Problem) -> None:
@@ -125,6 +131,7 @@ def _prepare(run: _Run) -> None:
     resolved = prepare.resolve_codes(
         run.engine.session, run.site, run.rules, run.reading, run.prepared, run.store, run.staging.work
     )
+    run.resolution = resolved.resolution
     run.progress.table("codes", len(resolved.resolution.targets), time.monotonic() - started)
     for problem in account.mapping_problems(resolved.resolution, run.staging.reports):
         run.warn(problem)
@@ -201,27 +208,34 @@ def _tables(run: _Run) -> None:
 
 
 def _derive(run: _Run) -> None:
-    cdm = tables.read_tables(run.engine.session, run.staging.cdm, run.tables)
-    person = cdm.pop("person", None)
-    if person is not None:
-        started = time.monotonic()
-        periods = 0
-        if cdm:
-            frame = from_events(cdm, person, run.site.spec.site.id, run.as_of)
-            if frame is not None:
-                periods = tables.write_table(frame, "observation_period", run.staging.cdm / "observation_period")
-                run.tables["observation_period"] = periods
-        run.persons_without_period = run.tables["person"] - periods
-        run.progress.table("observation_period", periods, time.monotonic() - started)
-    source = cdm_source_row(run.site, run.store.release, run.as_of, version("dure"))
-    run.tables["cdm_source"] = tables.write_rows([source], "cdm_source", run.staging.cdm / "cdm_source")
+    made = derive.derive(
+        run.engine.session,
+        run.staging.cdm,
+        run.tables,
+        run.store,
+        run.site.spec.site.id,
+        run.as_of,
+        run.site.spec.derive.observation_period,
+        run.engine.parallelism,
+        run.progress,
+    )
+    run.tables |= made.tables
+    run.derived = made
+    assert run.resolution is not None
+    own = {
+        "cdm_source": [cdm_source_row(run.site, run.store.release, run.as_of, version("dure"))],
+        "metadata": metadata_rows(run.site, run.store, run.as_of, version("dure")),
+        "source_to_concept_map": source_to_concept_map_rows(run.resolution, run.store),
+    }
+    for table, rows in own.items():
+        run.tables[table] = tables.write_rows(rows, table, run.staging.cdm / table)
     run.tables |= tables.write_missing_tables(run.staging.cdm, run.tables)
 
 
 def _account(run: _Run) -> None:
     assert run.prepared is not None and run.rows is not None
     run.reconciliation = account.reconcile(
-        run.site, run.landed, run.prepared, run.mapped, run.rows, run.tables, DERIVED, run.persons_without_period
+        run.site, run.landed, run.prepared, run.mapped, run.rows, run.tables, DERIVED, run.derived
     )
     run.reconciliation.balance()
     account.write_evidence(run.reconciliation, run.mapped, run.staging.reports, run.staging.work / "resolved.parquet")

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dure.cdm.roles import PREFIXES
 from dure.cdm.schema import site_tables, tables
 from dure.engine import Engine, EngineOptions
 from dure.errors import DureError
@@ -38,6 +39,18 @@ SHOWN_BY = {
     "provider": ("provider_id", "provider", "provider_source_value"),
     "care_site": ("care_site_id", "care_site", "care_site_source_value"),
     "location": ("location_id", "location", "location_source_value"),
+    "note": ("note_id", "note", "note_source_value"),
+    "episode": ("episode_id", "episode", "episode_source_value"),
+}
+# What is shown by the table and the source value of the row it points at, in whatever table that is.
+EVENTS = {
+    "cost_event": "cost_event_id",
+    "measurement_event": "measurement_event_id",
+    "observation_event": "observation_event_id",
+    "note_event": "note_event_id",
+    "event": "event_id",
+    "fact_1": "fact_id_1",
+    "fact_2": "fact_id_2",
 }
 
 
@@ -111,6 +124,16 @@ class Outcome:
             for pseudo, (_, table, shown) in SHOWN_BY.items()
         }
 
+    @cached_property
+    def _events(self) -> Mapping[str, str]:
+        """Record id -> its table and source value, over all tables that an event may be in."""
+        named: dict[str, str] = {}
+        for name, prefix in PREFIXES.items():
+            if (shown := f"{prefix}_source_value") in tables()[name].names:
+                pairs = zip(_texts(self.tables[name], _key(name)), _texts(self.tables[name], shown), strict=True)
+                named |= {key: f"{name} {source_value}" for key, source_value in pairs}
+        return named
+
     def rows(self, of: str, columns: list[str]) -> Counter[tuple[str, ...]]:
         """The rows of a CDM table or a report, only these columns, each cell as text ('' for NULL)."""
         assert self.reports is not None, self.error
@@ -123,8 +146,10 @@ class Outcome:
         return Counter(zip(*(self._column(table, name) for name in columns), strict=True))
 
     def _column(self, table: pa.Table, name: str) -> list[str]:
-        if name not in SHOWN_BY or name in table.column_names:
+        if name in table.column_names:
             return _texts(table, name)
+        if name in EVENTS:
+            return [self._events[key] if key else "" for key in _texts(table, EVENTS[name])]
         column, _, _ = SHOWN_BY[name]
         return [self._names[name][key] if key else "" for key in _texts(table, column)]
 

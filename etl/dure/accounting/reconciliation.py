@@ -92,6 +92,8 @@ class Reconciliation(_Record):
     rules: list[RuleCount] = []
     tables: list[TableCount] = []
     persons_without_period: int = 0
+    exposures_without_era: dict[str, int] = {}
+    exposures_without_dose: dict[str, int] = {}
 
     def balance(self) -> None:
         """Raises IntegrityError, naming each sum that does not hold."""
@@ -171,6 +173,10 @@ class Reconciliation(_Record):
             yield from (("rule", r.rule, "lost_by_moving", what, n) for what, n in r.lost_by_moving.items())
         yield from (("table", t.table, "rows", "derived" if t.derived else "", t.rows) for t in self.tables)
         yield "person", "person", "without_observation_period", "", self.persons_without_period
+        yield from (("table", "drug_exposure", "without_era", why, n) for why, n in self.exposures_without_era.items())
+        yield from (
+            ("table", "drug_exposure", "without_dose", why, n) for why, n in self.exposures_without_dose.items()
+        )
 
 
 def _sum(where: str, what: str, found: int, parts: str, expected: int) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Eras: spans in which one person has one thing, bridged over gaps of at most 30 days.
 
-The work is done in Python with numpy, a partition of persons at a time, because that is several times faster than the
+The work is done in Python with numpy, a partition of persons at a time, which is faster than the
 engines' window functions (docs/adr/0011-eras.md). Rows may come in any order, overlap, repeat and be split over any
 number of batches; a person is always whole within a partition.
 """
@@ -22,7 +22,7 @@ Longs = npt.NDArray[np.int64]
 # A new era begins when more days than this lie between its start and the latest end so far.
 PERSISTENCE_DAYS = 30
 
-# A partition is held in memory while its eras are computed: about 100 bytes a row.
+# A partition is held in memory while its eras are computed: about 130 bytes a row at most.
 ROWS_A_PARTITION = 2_000_000
 # Below this a further partition costs more than it saves.
 FEWEST_ROWS_A_PARTITION = 50_000
@@ -134,7 +134,7 @@ def by_person(
             yield from compute(pa.Table.from_batches(held)).to_batches()
 
     schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
-    return frame.repartition(partitions).mapInArrow(whole, schema)
+    return frame.repartition(partitions, "person_id").mapInArrow(whole, schema)
 
 
 def latest_of(start: Column, end: Column) -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from dure.cdm.conform import conform
@@ -13,6 +13,8 @@ from dure.tables.keys import EVENT_ID_BITS, identity, record_id
 
 # OMOP's type concept for a period that the events of an EHR span.
 PERIOD_FROM_EHR_EVENTS = 32882
+# ... and for one that an enrolment record covers.
+PERIOD_FROM_ENROLMENT = 32813
 
 # Table -> the dates that show a person under observation.  A visit is observed to its end; the planned end of a
 # prescription or the end of a condition says nothing about when the hospital saw the person.
@@ -56,25 +58,50 @@ def from_events(tables: Mapping[str, DataFrame], person: DataFrame, site: str, a
     union = spans[0]
     for span in spans[1:]:
         union = union.unionByName(span)
+    whole = union.groupBy("person_id").agg(F.min("first").alias("first"), F.max("last").alias("last"))
+    return _periods(whole, person, site, as_of, "events", PERIOD_FROM_EHR_EVENTS)
+
+
+def from_enrolment(payer_plan_period: DataFrame, person: DataFrame, site: str, as_of: date) -> DataFrame:
+    """One row a span in which a person was covered without a break, in CDM columns, sorted by person and start.
+
+    Spans that overlap or follow on the next day are one.  Bounded like the periods of `from_events`.
+    """
+    spans = payer_plan_period.select(
+        "person_id",
+        F.col("payer_plan_period_start_date").alias("first"),
+        F.col("payer_plan_period_end_date").alias("last"),
+    )
+    by_start = Window.partitionBy("person_id").orderBy("first", "last")
+    before = F.max("last").over(by_start.rowsBetween(Window.unboundedPreceding, -1))
+    breaks = F.when(before.isNull() | (F.col("first") > F.date_add(before, 1)), 1).otherwise(0)
+    numbered = spans.withColumn("_breaks", breaks).withColumn("_span", F.sum("_breaks").over(by_start))
+    whole = numbered.groupBy("person_id", "_span").agg(F.min("first").alias("first"), F.max("last").alias("last"))
+    return _periods(whole.drop("_span"), person, site, as_of, "enrolment", PERIOD_FROM_ENROLMENT)
+
+
+def _periods(spans: DataFrame, person: DataFrame, site: str, as_of: date, policy: str, type_concept: int) -> DataFrame:
     born = F.make_date(
         F.col("year_of_birth"), F.coalesce("month_of_birth", F.lit(1)), F.coalesce("day_of_birth", F.lit(1))
     )
     births = person.select(F.col("person_id").alias("_born_id"), born.alias("_born"))
-    whole = union.groupBy("person_id").agg(F.min("first").alias("first"), F.max("last").alias("last"))
-    bounded = whole.join(births, F.col("person_id") == F.col("_born_id"), "inner").select(
+    bounded = spans.join(births, F.col("person_id") == F.col("_born_id"), "inner").select(
         "person_id",
         F.greatest("first", "_born").alias("first"),
         F.least(F.col("last"), F.lit(as_of)).alias("last"),
     )
     periods = bounded.where(F.col("first") <= F.col("last"))
+    # One period a person keeps its id when its ends move; several are told apart by their starts.
+    which = F.lit("0") if policy == "events" else F.date_format("first", "yyyyMMdd")
     columns: dict[str, Column] = {
         "observation_period_id": record_id(
-            identity(site, "events", "observation_period", "events", F.col("person_id").cast("string"), F.lit("0")),
+            identity(site, policy, "observation_period", policy, F.col("person_id").cast("string"), which),
             EVENT_ID_BITS,
         ),
         "person_id": F.col("person_id"),
         "observation_period_start_date": F.col("first"),
         "observation_period_end_date": F.col("last"),
-        "period_type_concept_id": F.lit(PERIOD_FROM_EHR_EVENTS),
+        "period_type_concept_id": F.lit(type_concept),
     }
-    return conform(periods, "observation_period", columns).orderBy("person_id")
+    made = conform(periods, "observation_period", columns)
+    return made.orderBy("person_id", "observation_period_start_date")

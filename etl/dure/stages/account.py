@@ -19,6 +19,7 @@ from dure.errors import Problem
 from dure.landing import Landed
 from dure.site.loaded import Site
 from dure.site.spec import FileSource, ViewSource
+from dure.stages.derive import Derived
 from dure.stages.mapping import Mapped
 from dure.stages.prepare import Prepared, root_source
 from dure.vocab import Resolution
@@ -54,7 +55,7 @@ def reconcile(
     rules: RuleRows,
     tables: Mapping[str, int],
     derived: frozenset[str],
-    persons_without_period: int,
+    left: Derived,
 ) -> Reconciliation:
     """Puts all counts together; the caller checks the balance."""
     lost = _lost(mapped, rules)
@@ -68,7 +69,9 @@ def reconcile(
             for name, source in site.spec.sources.items()
             if isinstance(source, FileSource)
         ],
-        persons_without_period=persons_without_period,
+        persons_without_period=left.persons_without_period,
+        exposures_without_era=left.without_era,
+        exposures_without_dose=left.without_dose,
     )
     names = {rule.folder: rule.name for rule, _ in mapped}
     made.tables = [

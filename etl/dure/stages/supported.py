@@ -39,9 +39,3 @@ def _problems(site: Site) -> Iterator[Problem]:
                 "an entry cannot keep all rows of a key",
                 "declare keep: {all: […]} on the source",
             )
-    if site.spec.derive.observation_period != "events":
-        yield Problem(
-            site.where("derive"),
-            "this version derives observation periods from events only",
-            "write observation_period: events",
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,7 +57,7 @@ def write_table(frame: DataFrame, table: str, folder: Path) -> int:
     return rows_in(folder)
 
 
-def write_rows(rows: list[Mapping[str, object]], table: str, folder: Path) -> int:
+def write_rows(rows: Sequence[Mapping[str, object]], table: str, folder: Path) -> int:
     """Writes a table that Dure itself fills, or an empty one, as one Parquet file; no engine is asked."""
     folder.mkdir(parents=True, exist_ok=True)
     names = cdm_table(table).names
