@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 DERIVED = frozenset(
     {
         "observation_period", "condition_era", "drug_era", "dose_era",
-        "cdm_source", "metadata", "source_to_concept_map",
+        "cdm_source", "metadata", "source_to_concept_map", "concept",
     }
 )  # fmt: skip
 StartEngine = Callable[[EngineOptions], AbstractContextManager[Engine]]
@@ -230,6 +230,9 @@ def _derive(run: _Run) -> None:
     for table, rows in own.items():
         run.tables[table] = tables.write_rows(rows, table, run.staging.cdm / table)
     run.tables |= tables.write_missing_tables(run.staging.cdm, run.tables)
+    if run.site.local_concepts:
+        rows = [concept.row() for concept in run.site.local_concepts]
+        run.tables["concept"] = tables.write_rows(rows, "concept", run.staging.cdm / "concept")
 
 
 def _account(run: _Run) -> None:

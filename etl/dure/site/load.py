@@ -18,6 +18,7 @@ from dure.site.columns import check_columns, unread_columns
 from dure.site.extract import unread_files
 from dure.site.fixed_maps import FixedMap, inline_map, lift_inline_maps, read_map
 from dure.site.loaded import Draft, Site, VocabularySpec
+from dure.site.local_concepts import LocalConcept, read_blocks, read_concepts
 from dure.site.pruning import NAMED_SECTIONS, entries_of, pruned
 from dure.site.shapes import Closed
 from dure.site.spec import ConsortiumSpec, Defaults, FileSource, Spec, ViewSource, Vocabulary
@@ -97,6 +98,7 @@ class _Loader:
             shared_unknown=spec.site.consortium is not None and shared is None,
         )
         self.problems += check_draft(draft, parsed)
+        local_concepts = self._local_concepts(own, shared_owner, spec)
         site = Site(
             spec=spec,
             folder=self.folder,
@@ -113,6 +115,7 @@ class _Loader:
             file_digests=dict(sorted(self.digests.items())),
             document=own.document,
             positions=positions,
+            local_concepts=local_concepts,
         )
         self._warn_of_views(parsed, view_files)
         self._warn_of_maps(own, spec, draft)
@@ -130,6 +133,26 @@ class _Loader:
         content = path.read_bytes()
         self.digests[label] = hashlib.sha256(content).hexdigest()
         return content
+
+    def _local_concepts(self, own: _Owner, shared: _Owner | None, spec: Spec) -> tuple[LocalConcept, ...]:
+        """The consortium's local concepts and the site's, each in its own block."""
+        found: list[LocalConcept] = []
+        home = shared or own
+        blocks: dict[str, int] = {}
+        if (home.folder / "blocks.csv").exists():
+            shown = f"{home.label}/blocks.csv"
+            blocks, problems = read_blocks(self._read(home.folder / "blocks.csv", shown), shown)
+            self.problems += problems
+        owners = [(shared, str(spec.site.consortium)), (own, spec.site.id)]
+        for owner, name in owners:
+            if owner is not None and (owner.folder / "concepts.csv").exists():
+                shown = f"{owner.label}/concepts.csv"
+                concepts, problems = read_concepts(
+                    self._read(owner.folder / "concepts.csv", shown), shown, name, blocks
+                )
+                self.problems += problems
+                found += concepts
+        return tuple(found)
 
     def _document(self, folder: Path, name: str, label: str) -> _Owner:
         path = folder / name

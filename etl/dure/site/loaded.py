@@ -9,6 +9,7 @@ from typing import Literal
 
 from dure.errors import Problem
 from dure.site.fixed_maps import FixedMap
+from dure.site.local_concepts import LocalConcept
 from dure.site.spec import Defaults, Entry, Spec, VisitPolicy
 from dure.site.yaml_text import Document, Step
 
@@ -56,6 +57,7 @@ class Site:
     file_digests: dict[str, str]
     document: Document = field(repr=False, compare=False)
     positions: dict[str, list[int]] = field(repr=False, compare=False)
+    local_concepts: tuple[LocalConcept, ...] = ()
 
     def entries(self) -> Iterator[tuple[tuple[Step, ...], Entry]]:
         """(path in the file, entry) of every rule, in the order in which tables are built."""

@@ -312,6 +312,7 @@ def resolve_codes(
         asked += codes.requests(prepared.frames[rule.source], alternatives)
     requests = _collected(asked)
     resolution = resolve(requests[list(codes.REQUEST)].drop_duplicates(), site.vocabularies, store)
+    _add_local_concepts(resolution, site)
     targets = resolution.targets
     path = work / "resolved.parquet"
     pq.write_table(_keyed(resolution), path)
@@ -320,6 +321,17 @@ def resolve_codes(
     known = store.concepts(fixed) if fixed else pd.DataFrame({"concept_id": [], "domain_id": []})
     domains = {int(c): str(d) for c, d in zip(known["concept_id"], known["domain_id"], strict=True)}
     return ResolvedCodes(codes.ResolvedMap(session.read.parquet(str(path)), dated), resolution, domains)
+
+
+def _add_local_concepts(resolution: Resolution, site: Site) -> None:
+    """A code that no vocabulary knows has the local concept of its own vocabulary and code as its source concept."""
+    local = {(c.vocabulary_id, c.concept_code): c.concept_id for c in site.local_concepts}
+    if not local:
+        return
+    targets = resolution.targets
+    own = [local.get(key, 0) for key in zip(targets["vocabulary"], targets["code"], strict=True)]
+    unknown = targets["source_concept_id"] == 0
+    targets.loc[unknown, "source_concept_id"] = pd.Series(own, index=targets.index)[unknown]
 
 
 def _collected(asked: list[DataFrame]) -> pd.DataFrame:
