@@ -16,7 +16,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run check fix test test-spark test-all bench wheelhouse clean lock run-arguments
+.PHONY: help setup demo run check fix test test-spark test-all bench wheelhouse clean docs lock run-arguments
 
 help:  ## list the targets (the default)
 	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +76,10 @@ wheelhouse: $(INSTALLED)  ## collect every wheel for a machine without a network
 clean:  ## remove what the other targets made, except .venv
 	rm -rf demo wheelhouse dist bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+# After a change of tests/scenarios/rules.csv or of a scenario that the page shows.
+docs: $(INSTALLED)
+	$(PY) docs/generate_semantics.py
 
 # Not for every day: CONTRIBUTING.md says when. pip 25.1 is the first that reads dependency groups.
 lock:

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -87,8 +88,10 @@ def rules() -> list[Rule]:
 
 def page(of: Sequence[Rule]) -> str:
     """The whole page."""
-    blocks = [HEAD]
-    for section in dict.fromkeys(rule.section for rule in of):
+    sections = list(dict.fromkeys(rule.section for rule in of))
+    links = [f"[{section}](#{section.lower().replace(' ', '-')})" for section in sections]
+    blocks = [HEAD, " · ".join(links) + "\n"]
+    for section in sections:
         blocks.append(f"## {section}\n")
         for rule in of:
             if rule.section == section:
@@ -106,7 +109,7 @@ def _example(rule: Rule) -> Iterator[str]:
         name, _, rows = show.partition(":")
         if name.startswith("expected_") and not came:
             came = True
-            yield "becomes\n"
+            yield "is refused:\n" if name == "expected_error.txt" else "becomes\n"
         if name.startswith("site.yaml#"):
             yield _block("yaml", _part(folder / "site.yaml", name.partition("#")[2]))
         elif name.endswith(".sql"):
@@ -129,11 +132,11 @@ def _table(folder: Path, name: str, rows: str, site: dict[str, Any]) -> str:
     header, *lines = _cells(folder / name, name, site)
     chosen = [lines[n - 1] for n in _numbers(rows)] if rows else lines[:MOST_ROWS]
     kept = [n for n in range(len(header)) if any(line[n] for line in chosen)]
-    title = f"`{name.removeprefix('expected_').removesuffix('.csv')}`" if name.startswith("expected_") else f"`{name}`"
+    ours = name.startswith("expected_")
+    title = f"`{name.removeprefix('expected_').removesuffix('.csv')}`" if ours else f"`{name.removeprefix('../../')}`"
     if not kept:
         return f"{title}: no rows\n"
     more = f", the first {MOST_ROWS} of {len(lines)} rows" if not rows and len(lines) > MOST_ROWS else ""
-    ours = name.startswith("expected_")
     table = [
         [_escaped(header[n]) for n in kept],
         ["---"] * len(kept),
@@ -150,7 +153,7 @@ def _cells(path: Path, name: str, site: dict[str, Any]) -> list[list[str]]:
     text = path.read_bytes().decode(declared.get("encoding", "utf-8-sig")).removeprefix("\ufeff")
     lines = [
         [cell.strip() for cell in line]
-        for line in csv.reader(text.splitlines(), delimiter=declared.get("delimiter", ","))
+        for line in csv.reader(StringIO(text, newline=""), delimiter=declared.get("delimiter", ","))
         if line
     ]
     if "header" in declared:
@@ -179,7 +182,7 @@ def _shown(cell: str, column: str) -> str:
 def _escaped(text: str) -> str:
     for mark in "\\|*`[]<":
         text = text.replace(mark, f"\\{mark}")
-    return text
+    return "<br>".join(text.splitlines())
 
 
 @cache

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"^([1-9][0-9]*)([kmgt]?)b?$", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 MINIMUM_JAVA = 17
+_TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
+
+_TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 
 # Off: PySpark would look up the call site of every column expression, which doubles the time of small runs.
 _CALL_SITES = "spark.python.sql.dataFrameDebugging.enabled"
@@ -125,17 +128,33 @@ def _sail(options: EngineOptions) -> Iterator[Engine]:
     import pysail
     from pysail.spark import SparkConnectServer
 
+    # With the token of a Spark server in the environment the client would ask Sail for TLS, and wait.
+    token = os.environ.pop(_TOKEN, None)
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     session = None
     try:
         host, port = server.listening_address
-        session = _connect(f"sc://{host}:{port}")
+        with _without_token():
+            session = _connect(f"sc://{host}:{port}")
         yield Engine(_configured(session, options), "sail", pysail.__version__, options.parallelism)
     finally:
         if session is not None:
             session.stop()  # before the server: the other order hangs
         server.stop()
+        if token is not None:
+            os.environ[_TOKEN] = token
+
+
+@contextmanager
+def _without_token() -> Iterator[None]:
+    """No token for servers of other kinds in sight: with one the client insists on TLS, and waits for it ten minutes."""
+    token = os.environ.pop(_TOKEN, None)
+    try:
+        yield
+    finally:
+        if token is not None:
+            os.environ[_TOKEN] = token
 
 
 @contextmanager
@@ -179,7 +198,7 @@ def _spark(options: EngineOptions) -> Iterator[Engine]:
     finally:
         session.stop()
         # What PySpark remembers of a server of its own, which has stopped with the session.
-        for name in ("SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE"):
+        for name in ("SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE", _TOKEN):
             os.environ.pop(name, None)
 
 

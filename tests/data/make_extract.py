@@ -29,6 +29,9 @@ DIRT = {
     "prescription that ends before it starts": ("medications", 1),
     "number that is none": ("observations", 1),
     "unit that no vocabulary has": ("observations", 1),
+    "supply that no vocabulary has": ("supplies", 1),
+    "insurance that ends before it starts": ("payer_transitions", 1),
+    "claim for a visit that nobody knows": ("claims", 1),
 }
 
 # family name, given name, sex, birth, death, race, ethnicity, address, city, zip
@@ -74,6 +77,7 @@ PROCEDURES = [
     ("399208008", "Chest X-ray", 10),
     ("66348005", "Childbirth", 240),
 ]
+PAYERS = ["두레공제", "Medicaid", "Medicare"]
 FIRST_DAY, LAST_DAY = datetime(2019, 1, 7, tzinfo=UTC), datetime(2022, 3, 1, tzinfo=UTC)
 VISIT_CLASSES = ["ambulatory", "wellness", "outpatient", "urgentcare", "virtual"]
 
@@ -95,7 +99,21 @@ HEADERS = {
     "devices": "START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION,UDI",
     "supplies": "DATE,PATIENT,ENCOUNTER,CODE,DESCRIPTION,QUANTITY",
     "careplans": "Id,START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION,REASONCODE,REASONDESCRIPTION",
-    "payers": "Id,NAME,OWNERSHIP",
+    "imaging_studies": "Id,DATE,PATIENT,ENCOUNTER,SERIES_UID,BODYSITE_CODE,BODYSITE_DESCRIPTION,MODALITY_CODE,"
+    "MODALITY_DESCRIPTION,INSTANCE_UID,SOP_CODE,SOP_DESCRIPTION,PROCEDURE_CODE",
+    "payers": "Id,NAME,ADDRESS,CITY,STATE_HEADQUARTERED,ZIP,PHONE,AMOUNT_COVERED,AMOUNT_UNCOVERED,REVENUE,"
+    "COVERED_ENCOUNTERS,UNCOVERED_ENCOUNTERS,COVERED_MEDICATIONS,UNCOVERED_MEDICATIONS,COVERED_PROCEDURES,"
+    "UNCOVERED_PROCEDURES,COVERED_IMMUNIZATIONS,UNCOVERED_IMMUNIZATIONS,UNIQUE_CUSTOMERS,QOLS_AVG,MEMBER_MONTHS",
+    "payer_transitions": "PATIENT,MEMBERID,START_YEAR,END_YEAR,PAYER,SECONDARY_PAYER,OWNERSHIP,OWNERNAME",
+    "claims": "Id,PATIENTID,PROVIDERID,PRIMARYPATIENTINSURANCEID,SECONDARYPATIENTINSURANCEID,DEPARTMENTID,"
+    "PATIENTDEPARTMENTID,DIAGNOSIS1,DIAGNOSIS2,DIAGNOSIS3,DIAGNOSIS4,DIAGNOSIS5,DIAGNOSIS6,DIAGNOSIS7,DIAGNOSIS8,"
+    "REFERRINGPROVIDERID,APPOINTMENTID,CURRENTILLNESSDATE,SERVICEDATE,SUPERVISINGPROVIDERID,STATUS1,STATUS2,STATUSP,"
+    "OUTSTANDING1,OUTSTANDING2,OUTSTANDINGP,LASTBILLEDDATE1,LASTBILLEDDATE2,LASTBILLEDDATEP,HEALTHCARECLAIMTYPEID1,"
+    "HEALTHCARECLAIMTYPEID2",
+    "claims_transactions": "ID,CLAIMID,CHARGEID,PATIENTID,TYPE,AMOUNT,METHOD,FROMDATE,TODATE,PLACEOFSERVICE,"
+    "PROCEDURECODE,MODIFIER1,MODIFIER2,DIAGNOSISREF1,DIAGNOSISREF2,DIAGNOSISREF3,DIAGNOSISREF4,UNITS,DEPARTMENTID,"
+    "NOTES,UNITAMOUNT,TRANSFEROUTID,TRANSFERTYPE,PAYMENTS,ADJUSTMENTS,TRANSFERS,OUTSTANDING,APPOINTMENTID,LINENOTE,"
+    "PATIENTINSURANCEID,FEESCHEDULEID,PROVIDERID,SUPERVISINGPROVIDERID",
 }
 
 
@@ -152,8 +170,8 @@ def add_register(extract: Extract) -> None:
             "providers", Id=new_id("provider", n), ORGANIZATION=new_id("organization", organization), NAME=name,
             GENDER=sex, SPECIALITY=specialty, STATE="MA", UTILIZATION=str(n),
         )  # fmt: skip
-    for n, name in enumerate(("두레공제", "Plain Mutual")):
-        extract.add("payers", Id=new_id("payer", n), NAME=name, OWNERSHIP="PRIVATE")
+    for n, name in enumerate(PAYERS):
+        extract.add("payers", Id=new_id("payer", n), NAME=name)
 
 
 def add_visit(
@@ -272,15 +290,48 @@ def add_allergies(extract: Extract) -> None:
         )  # fmt: skip
 
 
-def add_unread(extract: Extract) -> None:
-    """A few rows in files that no rule reads yet."""
+def add_things(extract: Extract) -> None:
+    """A device with its number, supplies, a plan, and a study of two pictures."""
     first = extract.rows["encounters"][0]
     shared = {"PATIENT": first["PATIENT"], "ENCOUNTER": first["Id"]}
-    extract.add("devices", START=first["START"], CODE="72506001", DESCRIPTION="Defibrillator", UDI="(01)0", **shared)
-    extract.add("supplies", DATE="2019-01-07", CODE="713779008", DESCRIPTION="Gloves", QUANTITY="2", **shared)
+    name = "Implantable defibrillator"
+    extract.add("devices", START=first["START"], CODE="72506001", DESCRIPTION=name, UDI="(01)0(21)7", **shared)
+    extract.add("supplies", DATE="2019-01-07", CODE="705643001", DESCRIPTION="Stent", QUANTITY="2", **shared)
     extract.add(
         "careplans", Id=new_id("plan", 0), START="2019-01-07", CODE="384758001", DESCRIPTION="자가 관리", **shared
     )
+    for picture in (1, 2):
+        extract.add(
+            "imaging_studies", Id=new_id("study", 0), DATE=first["START"], SERIES_UID="1.2.1",
+            INSTANCE_UID=f"1.2.1.{picture}", MODALITY_CODE="DX", PROCEDURE_CODE="399208008", **shared,
+        )  # fmt: skip
+
+
+def add_insurance(extract: Extract) -> None:
+    """Two spans of insurance for each patient, the second with another payer; the last patient has but one."""
+    turn = datetime(2020, 7, 1, tzinfo=UTC)
+    spans = [(datetime(2018, 1, 1, tzinfo=UTC), turn), (turn, datetime(2022, 12, 31, tzinfo=UTC))]
+    for patient in range(len(PATIENTS)):
+        for n, (start, end) in enumerate(spans if patient < len(PATIENTS) - 1 else spans[:1]):
+            extract.add(
+                "payer_transitions", PATIENT=new_id("patient", patient), MEMBERID=new_id("member", 2 * patient + n),
+                START_YEAR=stamp(start), END_YEAR=stamp(end), PAYER=new_id("payer", (patient + n) % len(PAYERS)),
+                OWNERSHIP="Self",
+            )  # fmt: skip
+
+
+def add_claims(extract: Extract) -> None:
+    """One claim for each visit: its charge, what the patient paid at once, what the payer paid later."""
+    for n, visit in enumerate(list(extract.rows["encounters"])):
+        claim, shared = new_id("claim", n), {"PATIENTID": visit["PATIENT"], "APPOINTMENTID": visit["Id"]}
+        kind = "2" if visit["ENCOUNTERCLASS"] == "inpatient" else "1"
+        extract.add("claims", Id=claim, SERVICEDATE=visit["START"], HEALTHCARECLAIMTYPEID1=kind, **shared)
+        moves = [("CHARGE", "90.00", "", ""), ("PAYMENT", "", "COPAY", "20.10"), ("PAYMENT", "", "ECHECK", "69.80")]
+        for line, (move, amount, method, paid) in enumerate(moves):
+            extract.add(
+                "claims_transactions", ID=new_id("transaction", 10 * n + line), CLAIMID=claim, CHARGEID=str(line),
+                TYPE=move, AMOUNT=amount, METHOD=method, PAYMENTS=paid, **shared,
+            )  # fmt: skip
 
 
 def add_dirt(extract: Extract) -> None:
@@ -313,6 +364,15 @@ def add_dirt(extract: Extract) -> None:
         "observations", DATE=stamp(start), CATEGORY="exam", CODE="72166-2", DESCRIPTION="Smoking", VALUE="Former, long ago",
         UNITS="null", TYPE="text", **shared,
     )  # fmt: skip
+    extract.add("supplies", DATE="2022-03-01", CODE="999000111333", DESCRIPTION="두레 장갑", QUANTITY="24", **lost)
+    extract.add(
+        "payer_transitions", PATIENT=person, MEMBERID=new_id("member", 99), START_YEAR=stamp(start),
+        END_YEAR=stamp(start - timedelta(days=365)), PAYER=new_id("payer", 0), OWNERSHIP="Self",
+    )  # fmt: skip
+    extract.add(
+        "claims", Id=new_id("claim", 99), PATIENTID=person, APPOINTMENTID=lost["ENCOUNTER"],
+        SERVICEDATE=stamp(start), HEALTHCARECLAIMTYPEID1="1",
+    )  # fmt: skip
 
 
 def main(out: Path) -> None:
@@ -320,7 +380,9 @@ def main(out: Path) -> None:
     add_register(extract)
     add_life(extract)
     add_allergies(extract)
-    add_unread(extract)
+    add_things(extract)
+    add_insurance(extract)
+    add_claims(extract)
     add_dirt(extract)
     extract.write(out)
 

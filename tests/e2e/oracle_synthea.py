@@ -17,6 +17,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +56,20 @@ SPECIALTY = {  # Medicare Specialty
     "EMERGENCY MEDICINE": "93",
     "PHYSICIAN ASSISTANT": "97",
 }
+PAYER = {  # Source of Payment Typology
+    "Medicare": "1",
+    "Medicaid": "2",
+    "Dual Eligible": "14",
+    "Humana": "5",
+    "UnitedHealthcare": "5",
+    "Aetna": "5",
+    "Cigna Health": "5",
+    "Anthem": "6",
+    "Blue Cross Blue Shield": "6",
+    "NO_INSURANCE": "81",
+}
+COST_RECORD, US_DOLLAR = 32814, 44818668
+CLAIM_TYPE = {"1": 32871, "2": 32845}
 ENCOUNTER, PRESCRIPTION, ADMINISTRATION, LABORATORY, SURVEY, ALGORITHM = 32827, 32838, 32818, 32856, 32862, 32882
 TYPE_OF_CATEGORY = {
     "laboratory": LABORATORY,
@@ -77,6 +92,8 @@ TABLE_OF_DOMAIN = {
     "Observation": "observation",
     "Specimen": "specimen",
 }
+# What `cost` calls the table that a cost belongs to.
+DOMAIN_OF_TABLE = {table: domain for domain, table in TABLE_OF_DOMAIN.items()}
 WITH_END = {"condition_occurrence", "drug_exposure", "procedure_occurrence", "device_exposure"}
 
 
@@ -113,6 +130,33 @@ class Row(NamedTuple):
     unit_source_value: str | None = None
     qualifier_concept_id: int | None = None
     qualifier_source_value: str | None = None
+    quantity: float | None = None
+    unique_device_id: str | None = None
+
+
+class Cost(NamedTuple):
+    """One cost row, with the visit or the clinical row that it belongs to."""
+
+    of: Visit | Row
+    domain: str
+    type_concept_id: int
+    total_charge: float | None = None
+    total_cost: float | None = None
+    total_paid: float | None = None
+    paid_by_payer: float | None = None
+    paid_patient_copay: float | None = None
+    currency_concept_id: int = US_DOLLAR
+
+
+class PayerPeriod(NamedTuple):
+    """One payer_plan_period row."""
+
+    person: str
+    start: date
+    end: date
+    payer: int | None
+    payer_source_value: str | None
+    family_source_value: str | None
 
 
 class Person(NamedTuple):
@@ -354,6 +398,10 @@ class Oracle:
             self.medications(),
             self.immunizations(),
             self.procedures(),
+            self.care_plans(),
+            self.imaging_studies(),
+            self.devices(),
+            self.supplies(),
             self.observations(),
             self.allergies(),
         ):
@@ -367,18 +415,54 @@ class Oracle:
 
     def medications(self) -> Iterator[Row]:
         for row in read_source(self.extract, "medications"):  # rows that share a key are all kept
-            code = self.vocabulary.look_up("RxNorm", row["CODE"])
-            yield from self._event("medications", "drug_exposure", row, code, row["CODE"], PRESCRIPTION)
+            yield from self._medication(row)
+
+    def _medication(self, row: Cells) -> Iterator[Row]:
+        code = self.vocabulary.look_up("RxNorm", row["CODE"])
+        return self._event("medications", "drug_exposure", row, code, row["CODE"], PRESCRIPTION)
 
     def immunizations(self) -> Iterator[Row]:
         for row in distinct(read_source(self.extract, "immunizations"), ["PATIENT", "ENCOUNTER", "CODE", "DATE"]):
-            code = self.vocabulary.look_up("CVX", row["CODE"])
-            yield from self._event("immunizations", "drug_exposure", row, code, row["CODE"], ADMINISTRATION)
+            yield from self._immunization(row)
+
+    def _immunization(self, row: Cells) -> Iterator[Row]:
+        code = self.vocabulary.look_up("CVX", row["CODE"])
+        return self._event("immunizations", "drug_exposure", row, code, row["CODE"], ADMINISTRATION)
 
     def procedures(self) -> Iterator[Row]:
         for row in distinct(read_source(self.extract, "procedures"), ["PATIENT", "ENCOUNTER", "CODE", "START"]):
+            yield from self._procedure(row)
+
+    def _procedure(self, row: Cells) -> Iterator[Row]:
+        code = self.vocabulary.look_up("SNOMED", row["CODE"])
+        return self._event("procedures", "procedure_occurrence", row, code, row["CODE"], ENCOUNTER)
+
+    def care_plans(self) -> Iterator[Row]:
+        for row in distinct(read_source(self.extract, "careplans"), ["Id"]):
             code = self.vocabulary.look_up("SNOMED", row["CODE"])
-            yield from self._event("procedures", "procedure_occurrence", row, code, row["CODE"], ENCOUNTER)
+            yield from self._event("careplans", "procedure_occurrence", row, code, row["CODE"], ENCOUNTER)
+
+    def imaging_studies(self) -> Iterator[Row]:
+        """A study has a row a picture; it is one act, whose moment is the first picture's."""
+        studies: dict[tuple[str | None, str | None], Cells] = {}
+        for row in sorted(read_source(self.extract, "imaging_studies"), key=lambda row: row["DATE"] or ""):
+            studies.setdefault((row["Id"], row["PROCEDURE_CODE"]), row)
+        for row in studies.values():
+            code = self.vocabulary.look_up("SNOMED", row["PROCEDURE_CODE"])
+            name = row["PROCEDURE_CODE"]
+            yield from self._event("imaging_studies", "procedure_occurrence", row, code, name, ENCOUNTER)
+
+    def devices(self) -> Iterator[Row]:
+        for row in distinct(read_source(self.extract, "devices"), ["PATIENT", "ENCOUNTER", "CODE", "START"]):
+            code = self.vocabulary.look_up("SNOMED", row["CODE"])
+            shown = {"unique_device_id": row["UDI"]}
+            yield from self._event("devices", "device_exposure", row, code, row["CODE"], ENCOUNTER, **shown)
+
+    def supplies(self) -> Iterator[Row]:
+        for row in distinct(read_source(self.extract, "supplies"), ["PATIENT", "ENCOUNTER", "CODE", "DATE"]):
+            code = self.vocabulary.look_up("SNOMED", row["CODE"])
+            shown = {"quantity": _number(row["QUANTITY"])}
+            yield from self._event("supplies", "device_exposure", row, code, row["CODE"], ENCOUNTER, **shown)
 
     def observations(self) -> Iterator[Row]:
         asked = [r for r in read_source(self.extract, "observations", ["null"]) if r["CODE"] != POSTAL_ADDRESS]
@@ -427,6 +511,60 @@ class Oracle:
                 shown = {"value_as_concept_id": effect.optional, "value_source_value": reaction}
                 yield from self._event("allergies", "observation", row, code, row["CODE"], ENCOUNTER, **shown)
 
+    # ------------------------------------------------------------ money
+
+    def payer_periods(self) -> list[PayerPeriod]:
+        """One row a span of insurance of a known person; a payer whom the site's map lacks has concept 0."""
+        names = {row["Id"]: row["NAME"] for row in read_source(self.extract, "payers")}
+        made = []
+        for row in distinct(read_source(self.extract, "payer_transitions"), ["PATIENT", "START_YEAR", "PAYER"]):
+            start, end = moment(row["START_YEAR"]), moment(row["END_YEAR"])
+            if row["PATIENT"] not in self.patients or start is None or end is None or ends_early(start, end):
+                self._reject("payer_transitions")
+                continue
+            name = names.get(row["PAYER"])
+            payer = self.vocabulary.of_map("SOPT", PAYER.get(name)) if name else None
+            made.append(PayerPeriod(str(row["PATIENT"]), start.date(), end.date(), payer, name, row["MEMBERID"]))
+        return made
+
+    def costs(self) -> list[Cost]:
+        """One row for each encounter, medication, immunization, procedure and claim whose own row is written."""
+        made = []
+        for row in distinct(read_source(self.extract, "encounters"), ["Id"]):
+            visit = self.visits.get(str(row["Id"]))
+            if visit is not None:
+                charge, cost = _number(row["TOTAL_CLAIM_COST"]), _number(row["BASE_ENCOUNTER_COST"])
+                covered = _number(row["PAYER_COVERAGE"])
+                made.append(Cost(visit, "Visit", COST_RECORD, charge, cost, paid_by_payer=covered))
+        for row in read_source(self.extract, "medications"):
+            covered = _number(row["PAYER_COVERAGE"])
+            for of in first(self._medication(row)):
+                made.append(_of_row(of, _number(row["TOTALCOST"]), covered))
+        for row in distinct(read_source(self.extract, "immunizations"), ["PATIENT", "ENCOUNTER", "CODE", "DATE"]):
+            made += [_of_row(of, _number(row["BASE_COST"])) for of in first(self._immunization(row))]
+        for row in distinct(read_source(self.extract, "procedures"), ["PATIENT", "ENCOUNTER", "CODE", "START"]):
+            made += [_of_row(of, _number(row["BASE_COST"])) for of in first(self._procedure(row))]
+        return made + list(self._claims())
+
+    def _claims(self) -> Iterator[Cost]:
+        lines: dict[str | None, list[Cells]] = {}
+        for line in distinct(read_source(self.extract, "claims_transactions"), ["ID"]):
+            lines.setdefault(line["CLAIMID"], []).append(line)
+        for claim in distinct(read_source(self.extract, "claims"), ["Id"]):
+            visit = self.visits.get(claim["APPOINTMENTID"] or "")
+            if visit is None:
+                self._reject("claims")
+                continue
+            of_claim = lines.get(claim["Id"], [])
+            yield Cost(
+                visit,
+                "Visit",
+                CLAIM_TYPE.get(claim["HEALTHCARECLAIMTYPEID1"] or "", 0),
+                total_charge=_sum(line["AMOUNT"] for line in of_claim if line["TYPE"] == "CHARGE"),
+                total_paid=_sum(line["PAYMENTS"] for line in of_claim),
+                paid_patient_copay=_sum(line["PAYMENTS"] for line in of_claim if line["METHOD"] == "COPAY"),
+            )
+
     def _unit(self, text: str | None) -> int | None:
         """The site's unit map first, then UCUM's own codes; 0 for a unit without a concept."""
         return UNIT.get(text, self.vocabulary.look_up("UCUM", text).optional) if text else None
@@ -458,8 +596,27 @@ class Oracle:
             yield made._replace(**{k: v for k, v in shown.items() if _has(home, k)})
 
 
+def first(rows: Iterable[Row]) -> list[Row]:
+    """The first of the rows that one source row gives, if any: the one that its cost belongs to."""
+    return list(rows)[:1]
+
+
+def _of_row(row: Row, cost: float | None, covered: float | None = None) -> Cost:
+    return Cost(row, DOMAIN_OF_TABLE[row.table], COST_RECORD, total_cost=cost, paid_by_payer=covered)
+
+
+def _sum(amounts: Iterable[str | None]) -> float | None:
+    """The sum of the amounts that are there, to the cent; None of none."""
+    there = [Decimal(amount) for amount in amounts if amount is not None]
+    return float(sum(there)) if there else None
+
+
 def _has(table: str, name: str) -> bool:
-    """Whether a table has a field of the value, unit or qualifier."""
+    """Whether a table has a field of the value, unit, qualifier or amount."""
+    if name == "unique_device_id":
+        return table == "device_exposure"
+    if name == "quantity":
+        return table in ("device_exposure", "procedure_occurrence", "drug_exposure", "specimen")
     if name in ("value_as_string", "qualifier_concept_id", "qualifier_source_value"):
         return table == "observation"
     if name.startswith("unit_"):

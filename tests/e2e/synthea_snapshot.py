@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from oracle_synthea import Person, Provider, Row, Visit, VisitRow
+from oracle_synthea import TABLE_OF_DOMAIN, Cost, PayerPeriod, Person, Provider, Row, Visit, VisitRow
 
 # table -> (concept, source value, source concept, type, start date, start datetime, end date, end datetime)
 SHAPES = {
@@ -48,6 +48,8 @@ SHOWN = (
     "unit_source_value",
     "qualifier_concept_id",
     "qualifier_source_value",
+    "quantity",
+    "unique_device_id",
 )
 Record = dict[str, Any]
 
@@ -93,6 +95,13 @@ class Snapshot:
 
     def rows(self) -> Iterator[Row]:
         """Every row of the tables that hold clinical events."""
+        yield from self.rows_by_id().values()
+
+    def rows_by_id(self) -> dict[tuple[str, int], Row]:
+        """(table, record id) -> the row, for the tables that hold clinical events."""
+        return dict(self._rows())
+
+    def _rows(self) -> Iterator[tuple[tuple[str, int], Row]]:
         persons = self.sources("person", "person_id", "person_source_value")
         visits, details = self.visits(), self.visits("visit_detail")
         for table, names in SHAPES.items():
@@ -104,7 +113,7 @@ class Snapshot:
                     raise AssertionError(f"a row of {table} has a visit and another visit's detail")
                 # An end that nobody said has no time of its own.
                 said = table != "drug_exposure" or row["verbatim_end_date"] is not None
-                yield Row(
+                yield (table, row[f"{table}_id"]), Row(
                     table,
                     persons[row["person_id"]],
                     visit,
@@ -144,6 +153,31 @@ class Snapshot:
                 row["specialty_concept_id"], row["specialty_source_value"], places.get(row["care_site_id"]),
             )
             for row in self.table("provider")
+        ]  # fmt: skip
+
+    def costs(self) -> list[Cost]:
+        """The cost table, each with what it belongs to."""
+        details = {number: row.visit for number, row in self.visits("visit_detail").items()}
+        rows = self.rows_by_id()
+        return [
+            Cost(
+                details[row["cost_event_id"]] if row["cost_domain_id"] == "Visit"
+                else rows[TABLE_OF_DOMAIN[row["cost_domain_id"]], row["cost_event_id"]],
+                row["cost_domain_id"], row["cost_type_concept_id"], row["total_charge"], row["total_cost"],
+                row["total_paid"], row["paid_by_payer"], row["paid_patient_copay"], row["currency_concept_id"],
+            )
+            for row in self.table("cost")
+        ]  # fmt: skip
+
+    def payer_periods(self) -> list[PayerPeriod]:
+        """The payer_plan_period table."""
+        persons = self.sources("person", "person_id", "person_source_value")
+        return [
+            PayerPeriod(
+                persons[row["person_id"]], row["payer_plan_period_start_date"], row["payer_plan_period_end_date"],
+                row["payer_concept_id"], row["payer_source_value"], row["family_source_value"],
+            )
+            for row in self.table("payer_plan_period")
         ]  # fmt: skip
 
     def deaths(self) -> list[tuple[str, date]]:

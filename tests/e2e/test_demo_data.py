@@ -55,12 +55,14 @@ def test_every_kind_of_dirt_is_there_as_often_as_declared() -> None:
     immunizations = read_source(EXTRACT, "immunizations")
     medications = read_source(EXTRACT, "medications")
     observations = read_source(EXTRACT, "observations", ["null"])
+    supplies, claims = read_source(EXTRACT, "supplies"), read_source(EXTRACT, "claims")
+    insured = read_source(EXTRACT, "payer_transitions")
     people, visits = {row["Id"] for row in patients}, {row["Id"] for row in encounters}
     codes = {row["concept_code"] for row in athena("CONCEPT")}
     mapped_units = codes | {"{score}", "U/L", "kU/L", "/a", None}
 
-    def backwards(row: Cells) -> bool:
-        start, end = moment(row["START"]), moment(row["STOP"])
+    def backwards(row: Cells, first: str = "START", last: str = "STOP") -> bool:
+        start, end = moment(row[first]), moment(row[last])
         return start is not None and end is not None and end < start
 
     classes = {"inpatient", "outpatient", "ambulatory", "wellness", "emergency", "urgentcare", "home", "virtual", "snf",
@@ -78,6 +80,12 @@ def test_every_kind_of_dirt_is_there_as_often_as_declared() -> None:
         "prescription that ends before it starts": ("medications", sum(map(backwards, medications))),
         "number that is none": ("observations", sum(_no_number(row["VALUE"]) for row in numeric)),
         "unit that no vocabulary has": ("observations", sum(row["UNITS"] not in mapped_units for row in observations)),
+        "supply that no vocabulary has": ("supplies", sum(row["CODE"] not in codes for row in supplies)),
+        "insurance that ends before it starts": (
+            "payer_transitions",
+            sum(backwards(row, "START_YEAR", "END_YEAR") for row in insured),
+        ),
+        "claim for a visit that nobody knows": ("claims", sum(row["APPOINTMENTID"] not in visits for row in claims)),
     }
     assert found == script("make_extract").DIRT
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,14 @@ SYNTHEA, SAMPLE, SCALE = (
 )
 DEMO, SLICE = ROOT / "tests/data/extract", ROOT / "tests/data/vocabulary"
 SITES = ROOT / "vocab_mappings/sites"
-# Files of the export that the site reads, and payers.csv, without which the scaling tool does not start.
+# Files of the export, all of which the site reads.
 READ = ("patients", "organizations", "providers", "encounters", "conditions", "medications", "immunizations",
-        "observations", "procedures", "allergies", "payers")  # fmt: skip
+        "observations", "procedures", "allergies", "devices", "supplies", "careplans", "imaging_studies", "payers",
+        "payer_transitions", "claims", "claims_transactions")  # fmt: skip
 # Rows of these tables belong to one person, so they can be cut out of a larger snapshot.
 OF_A_PERSON = ("person", "death", "visit_occurrence", "visit_detail", "condition_occurrence", "drug_exposure",
-               "procedure_occurrence", "measurement", "observation", "observation_period")  # fmt: skip
+               "procedure_occurrence", "device_exposure", "measurement", "observation", "observation_period",
+               "payer_plan_period")  # fmt: skip
 
 
 def run(source: Path, vocabulary: Path, lake: Path, engine: EngineOptions | None = None) -> Snapshot:
@@ -142,6 +145,16 @@ def test_observation_periods_span_the_events(pair: tuple[Snapshot, Oracle]) -> N
     assert differences(found, wanted) == ""
 
 
+def test_each_span_of_insurance_is_a_payer_plan_period(pair: tuple[Snapshot, Oracle]) -> None:
+    snapshot, oracle = pair
+    assert differences(snapshot.payer_periods(), oracle.payer_periods()) == ""
+
+
+def test_each_cost_lies_beside_what_it_was_for(pair: tuple[Snapshot, Oracle]) -> None:
+    snapshot, oracle = pair
+    assert differences(snapshot.costs(), oracle.costs()) == ""
+
+
 def test_no_exposure_ends_before_it_starts(pair: tuple[Snapshot, Oracle]) -> None:
     early = [(start, end) for start, end in pair[0].drug_moments() if end is not None and end < start]
     assert early == []
@@ -208,6 +221,64 @@ def test_no_postal_address_is_written(real: Snapshot) -> None:
     assert [r for r in real.table("observation") if r["observation_source_value"] == "56799-0"] == []
 
 
+def test_75_devices_and_supplies_49_care_plans_and_a_study(real: Snapshot) -> None:
+    devices = real.table("device_exposure")
+    assert len(devices) == 3 + 72
+    assert sum(row["unique_device_id"] is not None for row in devices) == 3
+    supplied = sum(int(row["QUANTITY"] or 0) for row in read_source(SYNTHEA, "supplies"))
+    assert sum(row["quantity"] or 0 for row in devices) == supplied
+    plans = Counter(row["CODE"] for row in read_source(SYNTHEA, "careplans"))
+    found = Counter(
+        row[f"{prefix}_source_value"]
+        for table, prefix in (("procedure_occurrence", "procedure"), ("observation", "observation"))
+        for row in real.table(table)
+        if row[f"{prefix}_source_value"] in plans
+    )
+    # A procedure of its own may have a plan's code.
+    assert found == plans + Counter(r["CODE"] for r in read_source(SYNTHEA, "procedures") if r["CODE"] in plans)
+    chest = [row for row in real.table("procedure_occurrence") if row["procedure_source_value"] == "399208008"]
+    shot = [row for row in read_source(SYNTHEA, "procedures") if row["CODE"] == "399208008"]
+    assert len(chest) == len(shot) + 1
+
+
+def test_the_money_of_each_file_arrives(real: Snapshot) -> None:
+    costs = real.table("cost")
+    assert len(costs) == 604 + 663 + 29 + 249 + 1267
+
+    def total(column: str, kinds: set[int]) -> Decimal:
+        cells = [row[column] for row in costs if row["cost_type_concept_id"] in kinds and row[column] is not None]
+        return sum((Decimal(repr(cell)) for cell in cells), Decimal(0))
+
+    def of_file(name: str, column: str, **where: str) -> Decimal:
+        rows = [row for row in read_source(SYNTHEA, name) if all(row[k] == v for k, v in where.items())]
+        return sum((Decimal(row[column] or 0) for row in rows), Decimal(0))
+
+    records, claims = {32814}, {32871, 32845}
+    assert total("total_charge", records) == of_file("encounters", "TOTAL_CLAIM_COST")
+    assert total("total_cost", records) == sum(
+        of_file(name, column)
+        for name, column in (
+            ("encounters", "BASE_ENCOUNTER_COST"),
+            ("medications", "TOTALCOST"),
+            ("immunizations", "BASE_COST"),
+            ("procedures", "BASE_COST"),
+        )
+    )
+    assert total("paid_by_payer", records) == sum(
+        of_file(name, "PAYER_COVERAGE") for name in ("encounters", "medications")
+    )
+    assert total("total_charge", claims) == of_file("claims_transactions", "AMOUNT", TYPE="CHARGE")
+    assert total("total_paid", claims) == of_file("claims_transactions", "PAYMENTS")
+    assert total("paid_patient_copay", claims) == of_file("claims_transactions", "PAYMENTS", METHOD="COPAY")
+
+
+def test_1051_spans_of_insurance(real: Snapshot) -> None:
+    periods = real.table("payer_plan_period")
+    assert len(periods) == 1051
+    assert sum(row["family_source_value"] is None for row in periods) == 258
+    assert {row["payer_source_value"] for row in periods if row["family_source_value"] is None} == {"NO_INSURANCE"}
+
+
 def test_a_drug_allergy_is_no_exposure(real: Snapshot) -> None:
     allergens = [r["CODE"] for r in read_source(SYNTHEA, "allergies") if r["SYSTEM"] == "RxNorm"]
     assert sorted(allergens) == ["1191", "1191", "7984"]
@@ -230,6 +301,18 @@ def test_dirt_of_the_demo_extract_is_left_out_or_counted(demo: Snapshot) -> None
     lost = [r for r in demo.table("condition_occurrence") if r["condition_source_value"] == "74400008"]
     assert [(r["condition_concept_id"], r["visit_occurrence_id"]) for r in lost] == [(440448, None)]
     assert [r for r in demo.table("condition_occurrence") if r["condition_source_value"] == "22298006"] == []
+
+
+def test_money_and_insurance_of_the_demo_extract(demo: Snapshot) -> None:
+    # Claims of the four encounters that are not written have nothing to belong to; one more is of an unknown visit.
+    claims = [row for row in demo.table("cost") if row["cost_type_concept_id"] in (32871, 32845)]
+    assert len(claims) == 28
+    assert {(r["total_charge"], r["total_paid"], r["paid_patient_copay"]) for r in claims} == {(90.0, 89.9, 20.1)}
+    payers = Counter((r["payer_source_value"], r["payer_concept_id"]) for r in demo.table("payer_plan_period"))
+    assert payers == {("Medicaid", 289): 6, ("Medicare", 280): 5, ("두레공제", 0): 5}
+    studies = [r for r in demo.table("procedure_occurrence") if r["procedure_source_value"] == "399208008"]
+    pictures = read_source(DEMO, "imaging_studies")
+    assert (len(pictures), sum(r["procedure_end_datetime"] is None for r in studies)) == (2, 1)
 
 
 # ------------------------------------------------------------------------------------------------ the same ids
@@ -262,7 +345,7 @@ def extract_with(folder: Path, change: Callable[[list[str]], None]) -> Path:
 
 def test_record_ids_are_unique_and_fit(pair: tuple[Snapshot, Oracle]) -> None:
     narrow = {"person", "visit_occurrence", "visit_detail", "provider", "care_site", "location"}
-    for table in ("location", "care_site", "provider", *OF_A_PERSON):
+    for table in ("location", "care_site", "provider", "cost", *OF_A_PERSON):
         if table == "death":
             continue
         ids = [row[f"{table}_id"] for row in pair[0].table(table)]
@@ -292,6 +375,7 @@ def test_the_same_ids_among_2700_patients(real: Snapshot, tmp_path: Path) -> Non
     for table in OF_A_PERSON:
         assert len(large.table(table)) == 100 * len(real.table(table)), table
         assert content(large, table, persons) == content(real, table), table
+    assert len(large.table("cost")) == 100 * len(real.table("cost"))
     for table in ("location", "care_site", "provider"):
         assert content(large, table) == content(real, table), table
 

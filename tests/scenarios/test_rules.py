@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from scenario import scenarios
+from scenario import HERE, scenarios
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -44,6 +44,16 @@ def test_every_scenario_pins_a_rule(generator: ModuleType) -> None:
     assert strangers == [], "add them to pinned_by of a rule in tests/scenarios/rules.csv, or add their rule"
 
 
+def test_what_the_page_shows_is_there(generator: ModuleType) -> None:
+    lost = [
+        f"{rule.rule}: {file}"
+        for rule in generator.rules()
+        for file in (re.split("[:#]", show)[0] for show in rule.shows)
+        if not rule.scenarios or not (HERE / rule.scenarios[0] / file).is_file()
+    ]
+    assert lost == [], "correct `shows` in tests/scenarios/rules.csv: its files are those of the first scenario"
+
+
 def test_rules_are_well_formed(generator: ModuleType) -> None:
     rules = generator.rules()
     assert [name for name, n in Counter(rule.rule for rule in rules).items() if n > 1] == []
@@ -64,4 +74,6 @@ def _is_there(test: str) -> bool:
     """Whether `tests/….py::test_…` names a test function."""
     path, _, name = test.partition("::")
     file = REPOSITORY / path
-    return file.is_file() and re.search(rf"^def {re.escape(name)}\(", file.read_text(encoding="utf-8"), re.M) is not None
+    return (
+        file.is_file() and re.search(rf"^def {re.escape(name)}\(", file.read_text(encoding="utf-8"), re.M) is not None
+    )

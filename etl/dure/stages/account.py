@@ -20,6 +20,7 @@ from dure.landing import Landed
 from dure.site.loaded import Site
 from dure.site.spec import FileSource, ViewSource
 from dure.stages.derive import Derived
+from dure.stages.frames import collected
 from dure.stages.mapping import Mapped
 from dure.stages.prepare import Prepared, root_source
 from dure.vocab import Resolution
@@ -40,7 +41,7 @@ def count_rules(mapped: Mapped) -> RuleRows:
     """One action over all mapped frames."""
     by_rule: dict[str, list[Row]] = defaultdict(list)
     given: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in counts.rule_counts(mapped).collect() if mapped else []:
+    for row in collected(counts.rule_counts(mapped), "rule", "_outcome", "_reason", "_table") if mapped else []:
         by_rule[row["rule"]].append(row)
         if row["_outcome"] == Outcome.WRITTEN.value:
             given[row["_table"]][row["rule"]] = given[row["_table"]].get(row["rule"], 0) + row["rows"]
@@ -95,7 +96,7 @@ def _lost(mapped: Mapped, rules: RuleRows) -> dict[str, dict[str, int]]:
     ]
     found: dict[str, dict[str, int]] = defaultdict(dict)
     frame = counts.lost_counts(moved) if moved else None
-    for row in frame.collect() if frame is not None else []:
+    for row in collected(frame, "rule", "table", "role") if frame is not None else []:
         if row["rows"]:
             found[row["rule"]][f"{row['role']} -> {row['table']}"] = row["rows"]
     return found
@@ -188,7 +189,7 @@ def _row_outcomes(site: Site, name: str, made: SourceCount, prepared: Prepared, 
     mapping: a row that mapping lost shows as an imbalance.
     """
     readers = [(rule, frame) for rule, frame in mapped if rule.root == name]
-    for row in counts.row_fates(readers).collect() if readers else []:
+    for row in collected(counts.row_fates(readers), "worst") if readers else []:
         made.outcomes[counts.WORST[row["worst"]]] = row["rows"]
     made.outcomes = dict(sorted(made.outcomes.items()))
     views = [

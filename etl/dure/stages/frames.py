@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 
 def stored(session: SparkSession, frame: DataFrame, folder: Path) -> DataFrame:
@@ -14,3 +14,8 @@ def stored(session: SparkSession, frame: DataFrame, folder: Path) -> DataFrame:
         # Sail writes no file, and so no schema, for a frame without rows.
         return session.createDataFrame([], frame.schema)
     return session.read.parquet(str(folder))
+
+
+def collected(frame: DataFrame, *keys: str) -> list[Row]:
+    """The rows of a small frame in the order of some columns, so that reports are the same whatever the engine."""
+    return sorted(frame.collect(), key=lambda row: [("" if row[key] is None else str(row[key])) for key in keys])

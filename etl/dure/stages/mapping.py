@@ -11,7 +11,7 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dure.accounting.reasons import Outcome
+from dure.accounting.reasons import Outcome, Reason
 from dure.cdm.roles import REFERENCE_TABLES, REFERRED_TO, roles
 from dure.errors import ConfigurationError, Problem
 from dure.progress import Progress
@@ -30,8 +30,8 @@ Mapped = list[tuple[Rule, DataFrame]]
 
 # CDM table -> the reference role that finds its rows.
 _ROLE_OF = {table: role for role, table in REFERENCE_TABLES.items() if role != "parent"}
-# The records through which a row reaches a person: their keys are known even where landing left them out.
-_MAY_OPT_OUT = ("person", "visit_occurrence")
+# The records through which a row reaches a person: their keys are known even where the person opted out.
+_MAY_OPT_OUT = ("person", "visit_occurrence", "visit_detail", "specimen", "note", "episode")
 
 
 def map_rules(
@@ -40,10 +40,14 @@ def map_rules(
     """The mapped frames of all rules, read back from folders in `work`; rules must come in the order of `rules_of`.
 
     Tables that others refer to come first, one after the other; the rest only look things up and run side by side.
+    Entries that link to what their own row became elsewhere come last, and after them what refers to their records.
     """
     lookups = Lookups()
     done: Mapped = []
+    late = [table for table in REFERRED_TO if any(_rows_named(rule) for rule in rules if rule.table == table)]
     for table in REFERRED_TO:
+        if table in late:
+            continue
         own = [rule for rule in rules if rule.table == table]
         for rule in own:
             done.append(_map(session, rule, done, prepared, shared, lookups, work, progress))
@@ -52,8 +56,8 @@ def map_rules(
         if own:
             lookups = _with_lookup(lookups, table, done, prepared)
     others = [rule for rule in rules if rule.table not in REFERRED_TO]
-    linking = [rule for rule in others if _rows_named(rule)]
-    others = [rule for rule in others if not _rows_named(rule)]
+    linking = [rule for rule in others if _rows_named(rule) or _refers_to(rule, late)]
+    others = [rule for rule in others if rule not in linking]
     # Two entries for the deaths of one site depend on each other, like those of any table with one record a key.
     chains = [
         list(chain)
@@ -70,11 +74,29 @@ def map_rules(
         done += made
 
     def link(rule: Rule) -> tuple[Rule, DataFrame]:
-        made_there = {table: rows_made(_frames_of(done, table, rule)) for table in _rows_named(rule)}
-        return _map(session, rule, [], prepared, shared, replace(lookups, made=made_there), work, progress)
+        made_there = {
+            table: rows_made(_frames_of(done, table, rule), lookups.frames.get(_ROLE_OF.get(table, "")))
+            for table in _rows_named(rule)
+        }
+        earlier = [(r, f) for r, f in done if r.table == rule.table]
+        return _map(session, rule, earlier, prepared, shared, replace(lookups, made=made_there), work, progress)
 
     # What other rows became must be known first: these refer to rows, not to keys.
+    for table in late:
+        for rule in rules:
+            if rule.table == table:
+                done.append(link(rule))
+        lookups = _with_lookup(lookups, table, done, prepared)
     return done + list(each(link, linking))
+
+
+def _refers_to(rule: Rule, tables: Sequence[str]) -> bool:
+    """Whether an entry has a reference to records of one of these tables."""
+    return any(
+        REFERENCE_TABLES[role.name] in tables and rule.entry.given(role.name) is not None
+        for role in roles(rule.table).values()
+        if role.kind == "ref"
+    )
 
 
 def _rows_named(rule: Rule) -> list[str]:
@@ -202,7 +224,7 @@ def _key_columns(table: str, frame: DataFrame) -> list[Column]:
     if table == "visit_occurrence":
         columns.append(F.col(part_column("person", "id")).alias("person_id"))
     if table in _MAY_OPT_OUT:
-        columns.append(F.lit(False).alias("opted_out"))
+        columns.append((F.col("_reason") == Reason.OPT_OUT.value).alias("opted_out"))
     return columns
 
 

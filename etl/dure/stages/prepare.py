@@ -24,7 +24,7 @@ from dure.site.spec import FileSource, ViewSource
 from dure.site.values import CodedColumn, Concept, DateOf, FirstBirth, FirstCoded, FirstMoment, MonthOf, YearOf
 from dure.site.walk import parts
 from dure.site.yaml_text import closest
-from dure.stages.frames import stored
+from dure.stages.frames import collected, stored
 from dure.stages.parallel import each
 from dure.tables import cells, codes, sources, views
 from dure.tables.cells import OPERATORS, Reading
@@ -183,7 +183,8 @@ def _source(
     fates, lost = None, None
     if found.repeats:
         fates = stored(session, sources.fates(landed, source, reading), work / "fates" / name)
-        for fate in fates.groupBy("_outcome", "_reason").agg(F.count(F.lit(1)).alias("rows")).collect():
+        by_fate = fates.groupBy("_outcome", "_reason").agg(F.count(F.lit(1)).alias("rows"))
+        for fate in collected(by_fate, "_outcome", "_reason"):
             if fate["_outcome"] != Outcome.WRITTEN.value:
                 counted.fates[fate["_outcome"], fate["_reason"] or ""] = fate["rows"]
         lost = fates.where(F.col("_outcome") == Outcome.REJECTED.value)

@@ -32,6 +32,7 @@ from dure.site.values import (
     TextMap,
     YearOf,
 )
+from dure.tables.expressions import looked_up
 from dure.tables.keys import key_text, key_text_of
 
 _NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
@@ -106,11 +107,6 @@ def mapped_text(column: Column, fixed: FixedMap) -> Column:
     """The map's text for a value; a value that is not in the map stays as it is."""
     texts = {key: target.text for (key,), target in fixed.values.items() if target.text is not None}
     return F.coalesce(looked_up(column, texts), column) if texts else column
-
-
-def looked_up(column: Column, table: Mapping[str, str | int]) -> Column:
-    """What a small table gives for a text, or NULL; one flat expression, however many rows the table has."""
-    return F.element_at(F.create_map(*[F.lit(item) for pair in table.items() for item in pair]), column)
 
 
 def parsed_number(column: Column) -> Column:
@@ -335,9 +331,7 @@ def result(column: Column) -> Result:
     """`<0.05` is an operator and a number, `1:80` a titer of 80, `3.5` a plain number without operator."""
     is_number = column.rlike(_RESULT)
     sign = F.when(is_number, F.regexp_extract(column, _RESULT, 1))
-    operator = F.lit(None).cast("int")
-    for written, concept in OPERATORS.items():
-        operator = F.when(sign == written, F.lit(concept)).otherwise(operator)
+    operator = looked_up(sign, OPERATORS)
     titer = F.coalesce(column.rlike(_TITER), F.lit(False))
     number_read = F.when(is_number, F.regexp_extract(column, _RESULT, 2).try_cast("double")).when(
         titer, F.regexp_extract(column, _TITER, 1).try_cast("double")

@@ -9,7 +9,7 @@ from dure.accounting.reasons import Note
 from dure.cdm.roles import roles
 from dure.cdm.schema import table as cdm_table
 from dure.tables import codes
-from dure.tables.cells import looked_up
+from dure.tables.expressions import looked_up
 from dure.tables.routing import EVENT_TABLES, part_column
 from dure.tables.rule import Evaluation
 

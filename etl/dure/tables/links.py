@@ -20,7 +20,7 @@ from dure.accounting.reasons import Note, Outcome, Reason
 from dure.cdm.roles import REFERENCE_TABLES, Role
 from dure.cdm.schema import table as cdm_table
 from dure.site.values import EventRow
-from dure.tables.cells import looked_up
+from dure.tables.expressions import looked_up
 from dure.tables.routing import part_column
 
 # The kinds of events that are references, as the spec names them.
@@ -59,22 +59,34 @@ def reference_of(value: object) -> tuple[str, object] | None:
     return role, getattr(value, role)
 
 
-def rows_made(frames: Sequence[DataFrame]) -> DataFrame:
-    """One row a source row: `made_file`, `made_row`, `made_id` (NULL where it was not written), `made_table`,
-    `made_opted_out`.  Of a row with several targets the first counts."""
+def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None) -> DataFrame:
+    """One row a source row: `made_file`, `made_row`, `made_id` (NULL where it is in no record), `made_table`,
+    `made_opted_out`.
+
+    Of a row with several targets the first counts; a row that was merged is in the record that took it.  `records` is
+    the lookup of a table that others refer to, where another entry, or a stay of several visits, may have taken it.
+    """
     union = None
     for frame in frames:
-        written = F.col("_outcome") == Outcome.WRITTEN.value
+        merged = F.col("_outcome") == Outcome.MERGED.value
+        # Rows of one entry that share a key share the id of the record, too.
+        in_record = F.col("_outcome") == Outcome.WRITTEN.value if records is not None else F.col("_reason").isNull()
         one = frame.where(F.col("_rank") == 0).select(
             F.col("_file").alias("made_file"),
             F.col("_row").alias("made_row"),
-            F.when(written, F.col("_id")).alias("made_id"),
+            F.when(in_record, F.col("_id")).alias("made_id"),
             F.col("_table").alias("made_table"),
             (F.col("_reason") == Reason.OPT_OUT.value).alias("made_opted_out"),
+            F.when(merged, F.col("_key_hash")).alias("made_key"),
         )
         union = one if union is None else union.unionByName(one)
     assert union is not None
-    per_row = union.groupBy("made_file", "made_row")
+    made_id = F.col("made_id")
+    if records is not None:
+        taken = records.select(F.col("key_hash").alias("taken_key"), F.col("id").alias("taken_id"))
+        union = union.join(taken, F.col("made_key") == F.col("taken_key"), "left")
+        made_id = F.coalesce("made_id", "taken_id")
+    per_row = union.withColumn("made_id", made_id).groupBy("made_file", "made_row")
     return per_row.agg(
         F.max("made_id").alias("made_id"),
         F.max(F.when(F.col("made_id").isNotNull(), F.col("made_table"))).alias("made_table"),
@@ -100,11 +112,10 @@ def joined(frame: DataFrame, role: str, value: object, made: DataFrame | None, l
     if lookup is None:
         nothing = {f"{role}__linked": F.lit(None).cast("bigint"), f"{role}__opted_out": F.lit(False)}
         return frame.withColumns({**nothing, f"{role}__linked_table": F.lit(REFERENCE_TABLES[kind])})
-    opted_out = F.col("opted_out") if kind in ("person", "visit") else F.lit(False)
     right = lookup.select(
         F.col("key_hash").alias(f"{role}__found"),
         F.col("id").alias(f"{role}__linked"),
-        opted_out.alias(f"{role}__gone"),
+        F.col("opted_out").alias(f"{role}__gone"),
     )
     return frame.join(right, F.col(f"{role}__hash") == F.col(f"{role}__found"), "left").withColumns(
         {

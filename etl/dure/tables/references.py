@@ -24,7 +24,12 @@ _LOOKUP_NOTES = {
 }
 
 # What a lookup gives beside the record's id.
-_EXTRA = {"person": ("opted_out",), "visit": ("person_id", "visit_detail_id", "opted_out")}
+_EXTRA = {
+    "person": ("opted_out",),
+    "visit": ("person_id", "visit_detail_id", "opted_out"),
+    "note": ("opted_out",),
+    "episode": ("opted_out",),
+}
 
 
 def resolve_references(work: Evaluation, frame: DataFrame) -> DataFrame:
@@ -124,6 +129,8 @@ def _decide_visit_detail(work: Evaluation) -> None:
 def _decide_plain(work: Evaluation, role: str) -> None:
     missing = F.col(f"{role}__hash").isNotNull() & F.col(f"{role}__id").isNull()
     if _must_be_found(work.given(role)) or work.roles[role].required:
+        if "opted_out" in _EXTRA.get(role, ()):
+            work.reasons.append((F.col(f"{role}__opted_out"), Reason.OPT_OUT))
         work.reasons.append((F.col(f"{role}__id").isNull(), Reason.REFERENCE_UNKNOWN))
     else:
         work.note(_LOOKUP_NOTES[role], missing)

@@ -10,6 +10,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from dure.cdm.roles import Role, roles
+from dure.tables.expressions import looked_up
 
 # Where a standard concept of any other domain goes.
 OTHERWISE = "observation"
@@ -35,10 +36,8 @@ def domain_tables() -> dict[str, tuple[str, ...]]:
 
 def routed_table(own_table: str, target: Column, domain: Column) -> Column:
     """The table of one mapped row: concept 0 stays in the rule's own, compound domains too where they can."""
-    by_domain = F.lit(OTHERWISE)
-    for name, tables in domain_tables().items():
-        table = own_table if own_table in tables else tables[0]
-        by_domain = F.when(domain == name, F.lit(table)).otherwise(by_domain)
+    taken = {name: own_table if own_table in tables else tables[0] for name, tables in domain_tables().items()}
+    by_domain = F.coalesce(looked_up(domain, taken), F.lit(OTHERWISE))
     unmapped = target.isNull() | (target == 0) | domain.isNull()
     return F.when(unmapped, F.lit(own_table)).otherwise(by_domain)
 

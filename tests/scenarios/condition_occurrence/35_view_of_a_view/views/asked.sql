@@ -1,0 +1,1 @@
+SELECT * FROM diagnoses WHERE `구분` <> '검진'

@@ -1,0 +1,1 @@
+SELECT * FROM asked WHERE `구분` = '확정'
