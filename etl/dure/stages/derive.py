@@ -10,9 +10,11 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
+from dure.cdm.schema import table as cdm_table
 from dure.derive import condition_era, dose_era, drug_era, drugs, observation_period
 from dure.derive.era_spans import partitions_for
 from dure.progress import Progress
+from dure.stages.ids import refuse
 from dure.stages.parallel import each
 from dure.stages.tables import read_tables, write_table
 from dure.vocab import VocabularyStore
@@ -65,6 +67,7 @@ def derive(
         started = time.monotonic()
         frame = builds[table]()
         rows = write_table(frame, table, cdm / table) if frame is not None else 0
+        refuse(_sharing_ids(session, cdm / table, table, rows))
         progress.table(table, rows, time.monotonic() - started)
         return table, rows
 
@@ -75,6 +78,15 @@ def derive(
         observed = periods.select("person_id").distinct().count()
     made.persons_without_period = written.get("person", 0) - observed
     return made
+
+
+def _sharing_ids(session: SparkSession, folder: Path, table: str, rows: int) -> dict[str, int]:
+    """How many rows of a derived table share their id with another, by table; nothing salts these."""
+    key = cdm_table(table).primary_key
+    if rows < 2 or key is None:
+        return {}
+    ids = session.read.parquet(str(folder)).select(key).distinct().count()
+    return {table: rows - ids} if ids < rows else {}
 
 
 def _periods(tables: Mapping[str, DataFrame], site: str, as_of: date, policy: str) -> DataFrame | None:

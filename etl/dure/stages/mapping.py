@@ -74,10 +74,7 @@ def map_rules(
         done += made
 
     def link(rule: Rule) -> tuple[Rule, DataFrame]:
-        made_there = {
-            table: rows_made(_frames_of(done, table, rule), lookups.frames.get(_ROLE_OF.get(table, "")))
-            for table in _rows_named(rule)
-        }
+        made_there = {table: _made_of(table, done, rule, lookups) for table in _rows_named(rule)}
         earlier = [(r, f) for r, f in done if r.table == rule.table]
         return _map(session, rule, earlier, prepared, shared, replace(lookups, made=made_there), work, progress)
 
@@ -105,10 +102,10 @@ def _rows_named(rule: Rule) -> list[str]:
     return sorted({value.row for value in values if isinstance(value, EventRow)})
 
 
-def _frames_of(done: Mapped, table: str, rule: Rule) -> list[DataFrame]:
-    """The mapped frames of a table's entries that are driven by the same source as a rule."""
-    frames = [frame for other, frame in done if other.table == table and other.root == rule.root]
-    if not frames:
+def _made_of(table: str, done: Mapped, rule: Rule, lookups: Lookups) -> DataFrame:
+    """What the rows of a rule's source became in a table, by the entries of that table which the same source drives."""
+    own = [(other, frame) for other, frame in done if other.table == table and other.root == rule.root]
+    if not own:
         raise ConfigurationError(
             Problem(
                 rule.name,
@@ -116,7 +113,9 @@ def _frames_of(done: Mapped, table: str, rule: Rule) -> list[DataFrame]:
                 "link to a table that this source fills itself and that links to no other",
             )
         )
-    return frames
+    records = lookups.frames.get(_ROLE_OF[table]) if table in _ROLE_OF else None
+    keyed = records is None and any(_needs_merging(other, []) for other, _ in own)
+    return rows_made([frame for _, frame in own], records, keyed)
 
 
 def _map(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Note, Outcome, Reason
@@ -59,23 +59,24 @@ def reference_of(value: object) -> tuple[str, object] | None:
     return role, getattr(value, role)
 
 
-def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None) -> DataFrame:
+def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, keyed: bool = False) -> DataFrame:
     """One row a source row: `made_file`, `made_row`, `made_id` (NULL where it is in no record), `made_table`,
     `made_opted_out`.
 
     Of a row with several targets the first counts; a row that was merged is in the record that took it.  `records` is
-    the lookup of a table that others refer to, where another entry, or a stay of several visits, may have taken it.
+    the lookup of a table that others refer to, where another entry, or a stay of several visits, may have taken it;
+    `keyed` says that several rows may share a record of any other table.
     """
     union = None
     for frame in frames:
-        merged = F.col("_outcome") == Outcome.MERGED.value
+        written, merged = (F.col("_outcome") == outcome.value for outcome in (Outcome.WRITTEN, Outcome.MERGED))
         # Rows of one entry that share a key share the id of the record, too.
-        in_record = F.col("_outcome") == Outcome.WRITTEN.value if records is not None else F.col("_reason").isNull()
+        in_record = written if records is not None else written | merged
         one = frame.where(F.col("_rank") == 0).select(
             F.col("_file").alias("made_file"),
             F.col("_row").alias("made_row"),
             F.when(in_record, F.col("_id")).alias("made_id"),
-            F.col("_table").alias("made_table"),
+            F.when(written | F.lit(not keyed), F.col("_table")).alias("made_table"),
             (F.col("_reason") == Reason.OPT_OUT.value).alias("made_opted_out"),
             F.when(merged, F.col("_key_hash")).alias("made_key"),
         )
@@ -86,6 +87,9 @@ def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None) -> 
         taken = records.select(F.col("key_hash").alias("taken_key"), F.col("id").alias("taken_id"))
         union = union.join(taken, F.col("made_key") == F.col("taken_key"), "left")
         made_id = F.coalesce("made_id", "taken_id")
+    elif keyed:
+        # The row that was written says where the record is: the codes of the others may lead elsewhere.
+        union = union.withColumn("made_table", F.max("made_table").over(Window.partitionBy("made_id")))
     per_row = union.withColumn("made_id", made_id).groupBy("made_file", "made_row")
     return per_row.agg(
         F.max("made_id").alias("made_id"),
