@@ -113,19 +113,22 @@ class Snapshot:
                     raise AssertionError(f"a row of {table} has a visit and another visit's detail")
                 # An end that nobody said has no time of its own.
                 said = table != "drug_exposure" or row["verbatim_end_date"] is not None
-                yield (table, row[f"{table}_id"]), Row(
-                    table,
-                    persons[row["person_id"]],
-                    visit,
-                    row[concept],
-                    row[source],
-                    row[source_concept],
-                    row[kind],
-                    row[day],
-                    row[moment],
-                    row[end_day] if end_day else None,
-                    row[end_moment] if end_moment and said else None,
-                    **{name: row.get(name) for name in SHOWN},
+                yield (
+                    (table, row[f"{table}_id"]),
+                    Row(
+                        table,
+                        persons[row["person_id"]],
+                        visit,
+                        row[concept],
+                        row[source],
+                        row[source_concept],
+                        row[kind],
+                        row[day],
+                        row[moment],
+                        row[end_day] if end_day else None,
+                        row[end_moment] if end_moment and said else None,
+                        **{name: row.get(name) for name in SHOWN},
+                    ),
                 )
 
     def persons(self) -> list[Person]:

@@ -79,6 +79,6 @@ def test_newcomers_are_salted_and_ids_given_before_stay(hospital: Path) -> None:
 
 def test_ids_that_no_salt_can_part_stop_the_run(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dure.tables.rule.id_bits", lambda table: 2)
-    with pytest.raises(IntegrityError, match="table person: .* records share their id with another"):
+    with pytest.raises(IntegrityError, match=r"table person: .* records share their id with another"):
         run(hospital)
     assert Lake(hospital / "lake 두레").site("narrow").snapshots() == ()

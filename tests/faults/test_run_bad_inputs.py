@@ -41,9 +41,7 @@ class Runner:
         def shared(_: EngineOptions) -> Iterator[Engine]:
             yield self._running
 
-        options = RunOptions(
-            "synthea", self.extract, self.vocab, self.lake, (self.sites,), as_of=date(2024, 2, 3)
-        )
+        options = RunOptions("synthea", self.extract, self.vocab, self.lake, (self.sites,), as_of=date(2024, 2, 3))
         return run_site(options, SilentProgress(), start=shared)
 
     def refused(self, kind: type[DureError], words: str, code: ExitCode) -> None:
@@ -126,7 +124,11 @@ def test_a_truncated_gzip(runner: Runner) -> None:
 
 def test_a_column_gone(runner: Runner) -> None:
     runner.change("conditions.csv", lambda text: text.replace("START,STOP,PATIENT", "START,STOP,PATIENTS", 1))
-    runner.refused(ConfigurationError, r"site\.yaml:\d+ .*no column .PATIENT. in conditions .closest: .PATIENTS", ExitCode.CONFIGURATION)
+    runner.refused(
+        ConfigurationError,
+        r"site\.yaml:\d+ .*no column .PATIENT. in conditions .closest: .PATIENTS",
+        ExitCode.CONFIGURATION,
+    )
 
 
 def test_an_empty_file(runner: Runner) -> None:
@@ -214,7 +216,9 @@ def test_a_map_target_that_does_not_exist(runner: Runner) -> None:
     target = header.split(",").index("target_concept_id")
     cells = first.split(",")
     code = cells[header.split(",").index("source_code")]
-    units.write_text("\n".join([header, ",".join([*cells[:target], "1999999999", *cells[target + 1 :]])]) + "\n", "utf-8")
+    units.write_text(
+        "\n".join([header, ",".join([*cells[:target], "1999999999", *cells[target + 1 :]])]) + "\n", "utf-8"
+    )
     result = runner.run()
     problems = (result.reports / "mapping_problems.csv").read_text("utf-8-sig")
     assert code in problems

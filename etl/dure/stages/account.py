@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,7 +194,7 @@ def _row_outcomes(site: Site, name: str, made: SourceCount, prepared: Prepared, 
     made.outcomes = dict(sorted(made.outcomes.items()))
     views = [
         (v, s)
-        for v, s in site.spec.sources.items()
+        for v, s in ((v, site.spec.sources[v]) for v in site.views)
         if isinstance(s, ViewSource) and s.of and root_source(site, v) == name
     ]
     direct = any(rule.source == name for rule, _ in readers)
@@ -202,24 +202,30 @@ def _row_outcomes(site: Site, name: str, made: SourceCount, prepared: Prepared, 
         made.folded = made.goes_on
     elif not views:
         made.not_claimed = prepared.counted[name].not_claimed
-    elif len(views) == 1 and not direct:
-        view_name, view = views[0]
-        assert isinstance(view, ViewSource)
-        dropped = made.goes_on - prepared.counted[view_name].reached
-        if view.drops:
-            made.left_by_view = {view.drops: dropped} if dropped else {}
-        else:
-            made.dropped_by_view = dropped
-        made.not_claimed = counts.unseen_rows(prepared.frames[view_name], readers)
+    elif _one_after_the_other(name, views) and {rule.source for rule, _ in readers} <= {views[-1][0]}:
+        went_in = made.goes_on
+        for view_name, view in views:
+            dropped = went_in - prepared.counted[view_name].reached
+            went_in -= dropped
+            if not view.drops:
+                made.dropped_by_view += dropped
+            elif dropped:
+                made.left_by_view[view.drops] = made.left_by_view.get(view.drops, 0) + dropped
+        made.not_claimed = counts.unseen_rows(prepared.frames[views[-1][0]], readers)
     else:
         unseen = counts.unseen_rows(prepared.frames[name], readers)
-        reasons = [s.drops for _, s in views if isinstance(s, ViewSource) and s.drops]
+        reasons = [s.drops for _, s in views if s.drops]
         if reasons and not direct:
             made.left_by_view = {"; ".join(sorted(set(reasons))): unseen} if unseen else {}
         elif direct:
             made.not_claimed = unseen
         else:
             made.dropped_by_view = unseen
+
+
+def _one_after_the_other(source: str, views: Sequence[tuple[str, ViewSource]]) -> bool:
+    """Whether each view is driven by the one before it and the first by the source, so that none shares its rows."""
+    return [view.of for _, view in views] == [source, *[name for name, _ in views[:-1]]]
 
 
 # ---------------------------------------------------------------- files

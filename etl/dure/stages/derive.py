@@ -57,8 +57,8 @@ def derive(
     exposures = tables.get("drug_exposure")
     if exposures is not None:
         known = drugs.look_up(drugs.used_drugs(exposures).toArrow(), store)
-        made.without_era = {str(why): n for why, n in known.without_era.items() if n}
-        made.without_dose = {str(why): n for why, n in known.without_dose.items() if n}
+        made.without_era = {str(why): n for why, n in sorted(known.without_era.items()) if n}
+        made.without_dose = {str(why): n for why, n in sorted(known.without_dose.items()) if n}
         portions = partitions_for(written["drug_exposure"], parallelism)
         builds["drug_era"] = lambda: drug_era.build(exposures, known, site, portions)
         builds["dose_era"] = lambda: dose_era.build(exposures, known, site, portions)

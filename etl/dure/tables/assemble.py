@@ -48,7 +48,7 @@ def _rows(table: str, frame: DataFrame) -> DataFrame:
         for part, column in role.columns.items():
             name = part_column(role.name, part)
             if name in have:
-                columns[column] = _fitting(F.col(name), table, column) if role.kind == "number" else F.col(name)
+                columns[column] = fitting(F.col(name), table, column) if role.kind == "number" else F.col(name)
     key = cdm_table(table).primary_key
     if key is not None and table != "death":
         columns[key] = F.col("_id")
@@ -57,7 +57,7 @@ def _rows(table: str, frame: DataFrame) -> DataFrame:
     return conform(rows, table, columns)
 
 
-def _fitting(value: Column, table: str, column: str) -> Column:
+def fitting(value: Column, table: str, column: str) -> Column:
     """A number that is not whole, or too large, has no place in an integer column: NULL there."""
     return whole(value) if cdm_table(table)[column].spark.simpleString() == "int" else value
 

@@ -188,12 +188,14 @@ def dated(column: Column, reading: Reading) -> Column:
 
 def _parsed(column: Column, formats: Sequence[str], reading: Reading) -> Moment:
     tries = []
+    first_moment = F.lit("0001-01-01 00:00:00").cast("timestamp_ntz")
     for pattern in formats:
-        # A sign before a year is read by one engine only, and a year before 1 by no reader.
+        # A sign before a year and the year 0 are read by one engine only, and a year before 1 by no reader.
         instant = F.try_to_timestamp(F.when(column.rlike("^[^+-]"), column), F.lit(pattern))
         if _has_offset(pattern) and reading.zone != "UTC":
             instant = F.from_utc_timestamp(instant, reading.zone)
-        tries.append(instant.cast("timestamp_ntz"))
+        wall = instant.cast("timestamp_ntz")
+        tries.append(F.when(wall >= first_moment, wall))
     at = F.coalesce(*tries) if tries else F.lit(None).cast("timestamp_ntz")
     return Moment(at, column.isNotNull())
 
@@ -331,12 +333,12 @@ def result(column: Column) -> Result:
     """`<0.05` is an operator and a number, `1:80` a titer of 80, `3.5` a plain number without operator."""
     is_number = column.rlike(_RESULT)
     sign = F.when(is_number, F.regexp_extract(column, _RESULT, 1))
-    operator = looked_up(sign, OPERATORS)
     titer = F.coalesce(column.rlike(_TITER), F.lit(False))
     number_read = F.when(is_number, F.regexp_extract(column, _RESULT, 2).try_cast("double")).when(
         titer, F.regexp_extract(column, _TITER, 1).try_cast("double")
     )
-    return Result(operator, _finite(number_read), titer)
+    number = _finite(number_read)
+    return Result(F.when(number.isNotNull(), looked_up(sign, OPERATORS)), number, titer)
 
 
 def reference_range(column: Column) -> tuple[Column, Column]:

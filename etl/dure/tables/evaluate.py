@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Note, Outcome, Reason
 from dure.tables import values
+from dure.tables.assemble import fitting
 from dure.tables.coded import coded_parts, resolve_codes
 from dure.tables.keys import identity, key_hash, record_id
 from dure.tables.narrow import narrow
@@ -52,7 +53,8 @@ def _numbers_and_texts(work: Evaluation) -> None:
             if role.required:
                 work.reasons.append((F.col(name).isNull(), Reason.REQUIRED_EMPTY))
             if role.kind == "number" and f"{role.name}__given" in work.start_columns:
-                work.note(Note.NOT_A_NUMBER, F.col(f"{role.name}__given") & F.col(name).isNull())
+                read = fitting(F.col(name), work.rule.table, role.columns["value"])
+                work.note(Note.NOT_A_NUMBER, F.col(f"{role.name}__given") & read.isNull())
     if "range__given" in work.start_columns:
         ends = [F.col(part_column(name, "value")) for name in ("range_low", "range_high")]
         work.note(Note.NOT_A_NUMBER, F.col("range__given") & F.coalesce(*ends).isNull())
@@ -88,9 +90,7 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
     number = F.lit(FIRST) if rule.entry.key or rule.table == "death" else F.col("_n")
     occurrence = F.when(rank > 0, F.concat(number, F.lit("."), rank.cast("string"))).otherwise(number)
     shared = work.shared
-    known_as = identity(
-        shared.site, rule.source, rule.table, rule.label, F.coalesce(F.col("_record_key"), F.lit("")), occurrence
-    )
+    known_as = identity(shared.site, rule.source, rule.table, rule.label, F.col("_record_key"), occurrence)
     own_id = record_id(known_as, shared.bits(rule.table), shared.salts.get(rule.table))
     if rule.table in EVENT_TABLES:
         # A row that its code's domain takes among the visits must have an id as short as theirs.

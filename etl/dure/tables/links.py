@@ -63,12 +63,12 @@ def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, key
     """One row a source row: `made_file`, `made_row`, `made_id` (NULL where it is in no record), `made_table`,
     `made_opted_out`.
 
-    Of a row with several targets the first counts; a row that was merged is in the record that took it.  `records` is
-    the lookup of a table that others refer to, where another entry, or a stay of several visits, may have taken it;
-    `keyed` says that several rows may share a record of any other table.
+    Of several targets or entries the first that gives a record counts; a row that was merged is in the record that
+    took it.  `records` is the lookup of a table that others refer to, where another entry, or a stay of several visits,
+    may have taken it; `keyed` says that several rows may share a record of any other table.
     """
     union = None
-    for frame in frames:
+    for place, frame in enumerate(frames):
         written, merged = (F.col("_outcome") == outcome.value for outcome in (Outcome.WRITTEN, Outcome.MERGED))
         # Rows of one entry that share a key share the id of the record, too.
         in_record = written if records is not None else written | merged
@@ -79,6 +79,7 @@ def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, key
             F.when(written | F.lit(not keyed), F.col("_table")).alias("made_table"),
             (F.col("_reason") == Reason.OPT_OUT.value).alias("made_opted_out"),
             F.when(merged, F.col("_key_hash")).alias("made_key"),
+            F.lit(place).alias("made_place"),
         )
         union = one if union is None else union.unionByName(one)
     assert union is not None
@@ -90,12 +91,13 @@ def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, key
     elif keyed:
         # The row that was written says where the record is: the codes of the others may lead elsewhere.
         union = union.withColumn("made_table", F.max("made_table").over(Window.partitionBy("made_id")))
-    per_row = union.withColumn("made_id", made_id).groupBy("made_file", "made_row")
-    return per_row.agg(
-        F.max("made_id").alias("made_id"),
-        F.max(F.when(F.col("made_id").isNotNull(), F.col("made_table"))).alias("made_table"),
-        F.max("made_opted_out").alias("made_opted_out"),
+    rows = union.withColumn("made_id", made_id)
+    turn = F.when(F.col("made_id").isNull(), F.lit(len(frames))).otherwise(F.col("made_place"))
+    found = F.struct(turn.alias("turn"), F.col("made_id"), F.col("made_table"))
+    per_row = rows.groupBy("made_file", "made_row").agg(
+        F.min(found).alias("made"), F.max("made_opted_out").alias("made_opted_out")
     )
+    return per_row.select("made_file", "made_row", "made.made_id", "made.made_table", "made_opted_out")
 
 
 def joined(frame: DataFrame, role: str, value: object, made: DataFrame | None, lookup: DataFrame | None) -> DataFrame:

@@ -31,7 +31,9 @@ def merged(rule: Rule, frame: DataFrame, taken: DataFrame | None) -> DataFrame:
         F.col("_file"),
         F.col("_row"),
     ]
-    content = _content(frame)
+    # Of a row with several targets the first one's content stands for all: they stay together.
+    per_row = Window.partitionBy("_file", "_row", "_key", "_n")
+    content = F.min(F.when(F.col("_rank") == 0, _content(frame))).over(per_row)
     marked = frame.withColumn("_content", content).withColumn("_place", F.dense_rank().over(per_key.orderBy(*order)))
     again = written & (F.col("_place") > 1)
     clash = F.lit(False)

@@ -10,6 +10,9 @@ from dure.tables.rule import Evaluation
 
 INPATIENT = (9201, 262, 8717, 8971, 581383, 32037)  # stays that may still be open: inpatient, ER and inpatient, ICU, …
 
+# The type by which the CDM marks a stay that goes on at the date of the extract.
+STILL_PATIENT = 32220
+
 
 def start_and_end(work: Evaluation) -> None:
     if work.given("birth") is not None:
@@ -54,6 +57,9 @@ def _end(work: Evaluation) -> None:
         as_of = F.lit(work.shared.as_of).cast("timestamp_ntz")
         still = F.greatest(as_of, start) if work.shared.open_stay == "as_of" else start
         work.note(Note.END_ASSUMED, end.isNull())
+        if work.shared.open_stay == "as_of":
+            kind = part_column("type_concept_id", "concept_id")
+            work.parts[kind] = F.when(end.isNull() & stay, F.lit(STILL_PATIENT)).otherwise(work.parts[kind])
         end = F.coalesce(end, F.when(stay, still).otherwise(start))
     elif work.roles["end"].required:
         work.reasons.append((end.isNull(), Reason.REQUIRED_EMPTY))

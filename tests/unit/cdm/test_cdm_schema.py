@@ -31,7 +31,9 @@ def fields(repository: Path) -> list[dict[str, str]]:
 
 
 def test_every_field_and_required_flag_is_ohdsis(fields: list[dict[str, str]]) -> None:
-    theirs = {(f["cdmTableName"].lower(), f["cdmFieldName"].strip('"').lower(), f["isRequired"] == "Yes") for f in fields}
+    theirs = {
+        (f["cdmTableName"].lower(), f["cdmFieldName"].strip('"').lower(), f["isRequired"] == "Yes") for f in fields
+    }
     ours = {(name, column.name, column.required) for name, t in tables().items() for column in t.columns}
     assert ours == theirs
 

@@ -37,7 +37,10 @@ def test_nobody_at_the_address() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(ConfigurationError, match="nobody answers at sc://127.0.0.1"), engine(EngineOptions(f"sc://127.0.0.1:{port}")):
+    with (
+        pytest.raises(ConfigurationError, match=r"nobody answers at sc://127\.0\.0\.1"),
+        engine(EngineOptions(f"sc://127.0.0.1:{port}")),
+    ):
         pass
 
 
@@ -49,7 +52,9 @@ def fake_java(folder: Path, says: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("says", "version"), [('openjdk version "17.0.15" 2025-04-15', 17), ('java version "1.8.0_401"', 8)])
+@pytest.mark.parametrize(
+    ("says", "version"), [('openjdk version "17.0.15" 2025-04-15', 17), ('java version "1.8.0_401"', 8)]
+)
 def test_the_version_of_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, version: int) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", says)))
     assert java_version() == version

@@ -1,0 +1,1 @@
+SELECT * FROM certain WHERE `상병코드` <> 'R51'
