@@ -38,8 +38,6 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 MINIMUM_JAVA = 17
 _TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 
-_TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
-
 # Off: PySpark would look up the call site of every column expression, which doubles the time of small runs.
 _CALL_SITES = "spark.python.sql.dataFrameDebugging.enabled"
 
@@ -128,8 +126,6 @@ def _sail(options: EngineOptions) -> Iterator[Engine]:
     import pysail
     from pysail.spark import SparkConnectServer
 
-    # With the token of a Spark server in the environment the client would ask Sail for TLS, and wait.
-    token = os.environ.pop(_TOKEN, None)
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     session = None
@@ -142,8 +138,6 @@ def _sail(options: EngineOptions) -> Iterator[Engine]:
         if session is not None:
             session.stop()  # before the server: the other order hangs
         server.stop()
-        if token is not None:
-            os.environ[_TOKEN] = token
 
 
 @contextmanager

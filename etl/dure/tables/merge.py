@@ -40,12 +40,16 @@ def merged(rule: Rule, frame: DataFrame, taken: DataFrame | None) -> DataFrame:
     if rule.table == "person" and rule.entry.keep is None:
         marked = marked.withColumn("_alike", F.min("_content").over(per_key) == F.max("_content").over(per_key))
         clash = written & ~F.col("_alike")
+    person = part_column("person", "id")
+    if person in frame.columns and rule.table != "death":
+        # One key of two persons names two records that nothing tells apart: the first is written, the other rejected.
+        marked = marked.withColumn("_first_person", F.first(person).over(per_key.orderBy(*order)))
+        clash = clash | (written & (F.col(person) != F.col("_first_person")))
     if taken is not None:
         earlier = taken.groupBy("key_hash").agg(F.max("person_id").alias("_taken_person"))
         earlier = earlier.withColumnRenamed("key_hash", "_taken")
         marked = marked.join(earlier, F.col("_key_hash") == F.col("_taken"), "left")
         found = written & F.col("_taken").isNotNull()
-        person = part_column("person", "id")
         if person in frame.columns:
             clash = clash | (found & (F.col(person) != F.col("_taken_person")))
         again = again | found

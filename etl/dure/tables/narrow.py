@@ -84,11 +84,12 @@ def _reference_key(value: object) -> Column:
 
 
 def _key_as_text(work: Evaluation) -> Column:
-    """What identifies the record in the source, as its source value: the cell itself where the key is one column."""
+    """What identifies the record in the source, as its source value: the cell itself, or several joined by `|`."""
     key = work.rule.entry.key or work.rule.source_key
-    if key is not None and len(key) == 1 and isinstance(key[0], str):
-        return cell(key[0])
-    return _record_key(work)
+    if key is None:
+        return _record_key(work)
+    parts = [F.lit(p.literal) if isinstance(p, KeyPart) else F.coalesce(cell(p), F.lit("")) for p in key]
+    return cell(key[0]) if len(key) == 1 and isinstance(key[0], str) else F.concat_ws("|", *parts)
 
 
 def _narrow_coded(columns: dict[str, Column], role: str, value: object, reading: Reading) -> None:

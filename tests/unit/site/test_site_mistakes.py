@@ -59,7 +59,7 @@ IN_THE_SPEC: list[tuple[str, str, str, list[str]]] = [
         "  condition_occurrence:\n",
         "  condition_occurence:\n",
         [
-            "site.yaml:32 tables: unknown key 'condition_occurence' (closest: 'condition_occurrence')\n    allowed: location, care_site, provider, person, death, visit_occurrence, visit_detail, condition_occurrence, drug_exposure, procedure_occurrence, device_exposure, measurement, observation, specimen, note, payer_plan_period, cost, fact_relationship"
+            "site.yaml:32 tables: unknown key 'condition_occurence' (closest: 'condition_occurrence')\n    allowed: location, care_site, provider, person, death, visit_occurrence, visit_detail, condition_occurrence, drug_exposure, procedure_occurrence, device_exposure, measurement, observation, specimen, note, note_nlp, episode, episode_event, payer_plan_period, cost, fact_relationship"
         ],
     ),
     (
@@ -574,7 +574,7 @@ IN_THE_SPEC: list[tuple[str, str, str, list[str]]] = [
         "  note:\n",
         "  cost:\n    - {from: visit, event: {row: drugs_exposure}}\n  note:\n",
         [
-            "site.yaml:50 tables.cost[0].event.row: no table 'drugs_exposure' (closest: 'drug_exposure')\n    tables: location, care_site, provider, person, death, visit_occurrence, visit_detail, condition_occurrence, drug_exposure, procedure_occurrence, device_exposure, measurement, observation, specimen, note, payer_plan_period, cost, fact_relationship"
+            "site.yaml:50 tables.cost[0].event.row: no table 'drugs_exposure' (closest: 'drug_exposure')\n    tables: location, care_site, provider, person, death, visit_occurrence, visit_detail, condition_occurrence, drug_exposure, procedure_occurrence, device_exposure, measurement, observation, specimen, note, note_nlp, episode, episode_event, payer_plan_period, cost, fact_relationship"
         ],
     ),
     (
@@ -582,7 +582,7 @@ IN_THE_SPEC: list[tuple[str, str, str, list[str]]] = [
         "  note:\n    - {from: diagnosis, visit: 내원번호, start: 진단일자, class: {concept_id: 706391}, note_text: 소견}\n",
         "  note:\n    - {from: diagnosis, visit: 내원번호, start: 진단일자, class: {concept_id: 706391}, note_text: 소견}\n    - {from: diagnosis, visit: 내원번호, start: 진단일자, class: {concept_id: 706391}, note_text: 상병명}\n",
         [
-            "site.yaml:51 tables.note[1]: the same rows and no label either as the entry in line 50, so their ids would be one\n    give one of them a label, or let where of the two exclude each other"
+            "site.yaml:51 tables.note[1]: the same rows and key as the entry in line 50\n    let where of the two exclude each other, or give them different keys"
         ],
     ),
     (
