@@ -12,6 +12,7 @@ from dure.progress import Progress
 from dure.site.loaded import Site
 from dure.site.spec import FileSource
 from dure.site.values import RefTo
+from dure.stages.parallel import each
 from dure.tables.rule import Rule
 
 EXCLUSIONS = "exclusions.csv"
@@ -32,23 +33,28 @@ def land(
     """
     exclusions = site.folder / EXCLUSIONS
     opted_out = read_exclusions(exclusions) if exclusions.exists() else frozenset()
-    landed = {}
-    for name, source in site.spec.sources.items():
-        if not isinstance(source, FileSource):
-            continue
+    files = [(name, source) for name, source in site.spec.sources.items() if isinstance(source, FileSource)]
+    persons = {name: person_columns(rules, name, site.headers.get(name)) for name, _ in files}
+
+    def one(named: tuple[str, FileSource]) -> Landed:
+        name, source = named
         started = time.monotonic()
-        landed[name] = land_source(
+        made = land_source(
             name,
             source,
             defaults=site.defaults,
             extract=extract,
             out=out,
-            person=person_columns(rules, name, site.headers.get(name)),
+            person=persons[name],
             opted_out=opted_out,
             known_columns=known.get(name),
         )
-        progress.table(name, landed[name].rows_landed, time.monotonic() - started)
-        if opted_out and not person_columns(rules, name, site.headers.get(name)):
+        progress.table(name, made.rows_landed, time.monotonic() - started)
+        return made
+
+    landed = {made.name: made for made in each(one, files)}
+    for name, made in landed.items():
+        if opted_out and not persons[name]:
             warn(
                 Problem(
                     site.where("sources", name),
@@ -56,7 +62,7 @@ def land(
                     "they are left out of the CDM through the visit or the person they name",
                 )
             )
-        for problem in landed[name].warnings:
+        for problem in made.warnings:
             warn(problem)
     return landed
 

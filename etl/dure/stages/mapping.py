@@ -21,7 +21,7 @@ from dure.stages.parallel import each
 from dure.stages.prepare import Prepared
 from dure.stages.visits import merge_stays
 from dure.tables.evaluate import evaluate
-from dure.tables.links import rows_made
+from dure.tables.links import rows_made, rows_of_one
 from dure.tables.merge import merged
 from dure.tables.routing import part_column
 from dure.tables.rule import Lookups, Rule, Shared
@@ -74,7 +74,9 @@ def map_rules(
         done += made
 
     def link(rule: Rule) -> tuple[Rule, DataFrame]:
-        made_there = {table: _made_of(table, done, rule, lookups) for table in _rows_named(rule)}
+        made_there = {
+            table: _made_of(table, done, rule, lookups, bool(shared.merge_visits)) for table in _rows_named(rule)
+        }
         earlier = [(r, f) for r, f in done if r.table == rule.table]
         return _map(session, rule, earlier, prepared, shared, replace(lookups, made=made_there), work, progress)
 
@@ -102,7 +104,7 @@ def _rows_named(rule: Rule) -> list[str]:
     return sorted({value.row for value in values if isinstance(value, EventRow)})
 
 
-def _made_of(table: str, done: Mapped, rule: Rule, lookups: Lookups) -> DataFrame:
+def _made_of(table: str, done: Mapped, rule: Rule, lookups: Lookups, merge_visits: bool) -> DataFrame:
     """What the rows of a rule's source became in a table, by the entries of that table which the same source drives."""
     own = [(other, frame) for other, frame in done if other.table == table and other.root == rule.root]
     if not own:
@@ -113,6 +115,9 @@ def _made_of(table: str, done: Mapped, rule: Rule, lookups: Lookups) -> DataFram
                 "link to a table that this source fills itself and that links to no other",
             )
         )
+    merging = any(_needs_merging(other, []) for other, _ in own) or (table == "visit_occurrence" and merge_visits)
+    if len(own) == 1 and not own[0][0].many and not merging:
+        return rows_of_one(own[0][1])
     records = lookups.frames.get(_ROLE_OF[table]) if table in _ROLE_OF else None
     keyed = records is None and any(_needs_merging(other, []) for other, _ in own)
     return rows_made([frame for _, frame in own], records, keyed)

@@ -81,10 +81,18 @@ def rules_of(site: Site) -> list[Rule]:
             entry.from_,
             entry.default_label,
             _source_key(site, entry.from_),
+            _gives_many(site, entry.from_),
             root_source(site, entry.from_),
         )
         for table, index, entry in site.spec.entries()
     ]
+
+
+def _gives_many(site: Site, name: str) -> bool:
+    source = site.spec.sources[name]
+    return isinstance(source, ViewSource) and (
+        source.grain == "many" or (source.of is None) or _gives_many(site, source.of)
+    )
 
 
 def root_source(site: Site, name: str) -> str:

@@ -59,6 +59,17 @@ def reference_of(value: object) -> tuple[str, object] | None:
     return role, getattr(value, role)
 
 
+def rows_of_one(frame: DataFrame) -> DataFrame:
+    """`rows_made` where one entry reads each source row once and none is merged: nothing to choose from."""
+    return frame.where(F.col("_rank") == 0).select(
+        F.col("_file").alias("made_file"),
+        F.col("_row").alias("made_row"),
+        F.when(F.col("_outcome") == Outcome.WRITTEN.value, F.col("_id")).alias("made_id"),
+        F.col("_table").alias("made_table"),
+        (F.col("_reason") == Reason.OPT_OUT.value).alias("made_opted_out"),
+    )
+
+
 def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, keyed: bool = False) -> DataFrame:
     """One row a source row: `made_file`, `made_row`, `made_id` (NULL where it is in no record), `made_table`,
     `made_opted_out`.

@@ -28,6 +28,7 @@ class Rule:
     source: str
     label: str
     source_key: tuple[str, ...] | None = None
+    many: bool = False  # a row of the driving source may come out of its view several times
     root: str = ""  # the file source whose rows drive it: the source itself, or what its view is of
 
     @property
