@@ -91,3 +91,4 @@ class Note(StrEnum):
     TEXT_WITHOUT_CONCEPT = "text_without_concept"
     MAPPED_VALUE_LEFT_OUT = "mapped_value_left_out"
     WIDER = "wider"
+    INFERRED = "inferred"

@@ -139,6 +139,8 @@ def roles(table_name: str) -> dict[str, Role]:
             found.setdefault(role, (kind, {}))[1][part] = column.name
     if table_name == "specimen":
         found["visit"] = ("ref", {})  # no CDM column: only where the person is found
+    if table_name == "drug_exposure":
+        found["daily_dose"] = ("number", {})  # no CDM column: only how long a quantity lasts
     if table_name == "measurement":
         found["range"] = ("text", {})  # '3.5-5.1' in one column, split into range_low and range_high
     required = _REQUIRED.get(table_name, ())

@@ -88,16 +88,19 @@ def _part(have: set[str], role: str, part: str, kind: str) -> Column:
 
 
 def _drug_end(have: set[str]) -> Column:
-    """The end of a drug: what the source says; else by days of supply; else an administration ends on its start and a
-    prescription 29 days after it.  Never before the start."""
+    """The end of a drug: what the source says; else by days of supply; else by quantity and daily dose, a begun day
+    counting whole; else an administration ends on its start and a prescription 29 days after it.  Never before the start."""
     start = F.col(part_column("start", "date"))
     end = _part(have, "end", "date", "date")
     supply = whole(_part(have, "days_supply", "value", "double"), 1, LONGEST)
     by_supply = F.date_add(start, supply - 1)
+    quantity, daily = (_part(have, role, "value", "double") for role in ("quantity", "daily_dose"))
+    days = F.when((quantity > 0) & (daily > 0), F.ceil(quantity / daily))
+    by_dose = F.date_add(start, whole(days.cast("double"), 1, LONGEST) - 1)
     by_type = F.when(
         _part(have, "type_concept_id", "concept_id", "int") == PRESCRIPTION, F.date_add(start, PRESCRIPTION_DAYS)
     ).otherwise(start)
-    return F.greatest(F.coalesce(end, by_supply, by_type), start)
+    return F.greatest(F.coalesce(end, by_supply, by_dose, by_type), start)
 
 
 def _drug_end_moment(have: set[str]) -> Column:

@@ -18,18 +18,23 @@ def resolve_codes(work: Evaluation, frame: DataFrame) -> DataFrame:
     """Joins the resolved map for each alternative that asks it; a later one asks only where the earlier found nothing."""
     frame = _dates(work, frame)
     for name, value in _coded_values(work).items():
-        found = F.lit(False)
+        found, said = F.lit(False), F.lit(False)
         for n, one in enumerate(codes.alternatives(value, work.shared.reading)):
             prefix = f"{name}__{n}"
+            # The unit that a spec gives a test holds only where the source says none.
+            open_still = ~found & ~said if one.inferred and name == "unit" else ~found
+            if n and one.inferred and one.request is None:
+                frame = frame.withColumn(f"{prefix}_concept", F.when(open_still, F.col(f"{prefix}_concept")))
             if one.request is not None:
                 if n:
-                    frame = frame.withColumn(f"{prefix}_key", F.when(~found, F.col(f"{prefix}_key")))
+                    frame = frame.withColumn(f"{prefix}_key", F.when(open_still, F.col(f"{prefix}_key")))
                 single = name != "code" or work.rule.table not in EVENT_TABLES
                 frame = work.shared.resolved.join(frame, f"{prefix}_key", "_date", prefix, single)
                 concept = F.col(f"{prefix}_target")
             else:
                 concept = F.col(f"{prefix}_concept")
             found = found | F.coalesce(concept > 0, F.lit(False))
+            said = said | F.col(f"{prefix}_text").isNotNull()
     return frame
 
 
@@ -76,7 +81,9 @@ def coded_parts(work: Evaluation) -> None:
             if work.given("source_value") is None:
                 work.parts[part_column("source_value", "value")] = chosen["text"]
         else:
-            work.parts[part_column(name, "source_value")] = chosen["text"]
+            work.parts[part_column(name, "source_value")] = F.when(~chosen["inferred"], chosen["text"])
+            if name == "unit" and any(option.inferred for option in options):
+                work.note(Note.INFERRED, chosen["inferred"] & (concept > 0))
             work.parts[part_column(name, "source_concept_id")] = chosen["source"]
             work.note(Note.TEXT_WITHOUT_CONCEPT, chosen["text"].isNotNull() & (concept == 0))
 
@@ -92,6 +99,7 @@ def _chosen(work: Evaluation, name: str, options: list[codes.Alternative]) -> di
         rows.append(
             {
                 "text": text,
+                "inferred": F.lit(one.inferred),
                 "concept": concept,
                 "optional": F.when(text.isNotNull(), F.coalesce(concept, F.lit(0))).otherwise(concept),
                 "source": F.when(

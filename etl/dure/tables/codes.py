@@ -28,13 +28,14 @@ class Alternative:
 
     `request` holds the five columns that ask the resolved map, or is None; `concept` is the concept that needs no
     looking up (NULL where the short map does not have the value); `source` is the text of the source, NULL where the
-    concept is fixed by the spec.
+    concept is fixed by the spec; `inferred` says that the spec gives the code, such as the unit of a test.
     """
 
     source: Column
     request: tuple[Column, ...] | None
     concept: Column | None
     description: Column | None = None
+    inferred: bool = False
 
 
 def alternatives(value: object, reading: Reading) -> list[Alternative]:
@@ -43,12 +44,12 @@ def alternatives(value: object, reading: Reading) -> list[Alternative]:
         return [each for option in value.first_of for each in alternatives(option, reading)]
     nothing = F.lit(None).cast("string")
     if isinstance(value, Concept):
-        return [Alternative(nothing, None, F.lit(int(value.concept_id)))]
+        return [Alternative(nothing, None, F.lit(int(value.concept_id)), inferred=True)]
     if isinstance(value, RrnSex):
         return [Alternative(nothing, None, rrn_sex(value.rrn_sex))]
     if isinstance(value, CodedLiteral):
         code = F.lit(value.literal)
-        return [Alternative(code, (F.lit(value.vocabulary), code, nothing, nothing, nothing), None)]
+        return [Alternative(code, (F.lit(value.vocabulary), code, nothing, nothing, nothing), None, inferred=True)]
     if isinstance(value, CodedColumn):
         return [_of_column(value, reading)]
     if isinstance(value, int):

@@ -53,7 +53,8 @@ def _numbers_and_texts(work: Evaluation) -> None:
             if role.required:
                 work.reasons.append((F.col(name).isNull(), Reason.REQUIRED_EMPTY))
             if role.kind == "number" and f"{role.name}__given" in work.start_columns:
-                read = fitting(F.col(name), work.rule.table, role.columns["value"])
+                column = role.columns.get("value")
+                read = fitting(F.col(name), work.rule.table, column) if column else F.col(name)
                 work.note(Note.NOT_A_NUMBER, F.col(f"{role.name}__given") & read.isNull())
     if "range__given" in work.start_columns:
         ends = [F.col(part_column(name, "value")) for name in ("range_low", "range_high")]
