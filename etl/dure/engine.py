@@ -192,7 +192,7 @@ def _spark(options: EngineOptions) -> Iterator[Engine]:
     finally:
         session.stop()
         # What PySpark remembers of a server of its own, which has stopped with the session.
-        for name in ("SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE", _TOKEN):
+        for name in ("SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE"):
             os.environ.pop(name, None)
 
 

@@ -119,7 +119,7 @@ def entry_model(table_name: str) -> type[Entry]:
 class _Tables(Closed):
     @classmethod
     def unknown_hint(cls, key: str) -> str | None:
-        if key in ("observation_period", "condition_era", "drug_era", "dose_era", "episode", "cdm_source", "metadata"):
+        if key in ("observation_period", "condition_era", "drug_era", "dose_era", "cdm_source", "metadata"):
             return f"Dure derives {key}; remove it"
         return None
 
