@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from dure.stages.derive import Derived
 from dure.stages.frames import collected
 from dure.stages.mapping import Mapped
 from dure.stages.prepare import Prepared, root_source
+from dure.tables.rule import Rule
 from dure.vocab import Resolution
 
 # What a spreadsheet would run as a formula when a cell begins with it.
@@ -102,7 +103,7 @@ def _lost(mapped: Mapped, rules: RuleRows) -> dict[str, dict[str, int]]:
     return found
 
 
-def _rule(rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> RuleCount:  # type: ignore[no-untyped-def]
+def _rule(rule: Rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> RuleCount:
     counted = prepared.counted[rule.source]
     rows_in = counted.goes_on
     selected = counted.selected[rule.folder]
@@ -270,14 +271,14 @@ def _unmapped(mapped: Mapped) -> list[list[object]]:
     for row in rows:
         so_far += row["records"]
         out.append([*row.values(), f"{so_far / total:.4f}"])
-    return [[*r[:5], r[5], r[6], r[7]] for r in out]
+    return out
 
 
-def _write_csv(path: Path, header: list[str], rows: object) -> None:
+def _write_csv(path: Path, header: list[str], rows: Iterable[Iterable[object]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    for row in rows:  # type: ignore[attr-defined]
+    for row in rows:
         writer.writerow([_neutral(cell) for cell in row])
     # The BOM lets spreadsheets read Korean.
     path.write_text(text.getvalue(), encoding="utf-8-sig")

@@ -77,11 +77,10 @@ class Shared:
     titer_unit: int = 0
     linked: Linked = field(default_factory=Linked)
     salts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    id_bits: int | None = None  # narrower ids make collisions, for tests
     reveal: bool = False  # add `_sha`, the SHA-256 of each record's identity: asked only after a collision
 
     def bits(self, table: str) -> int:
-        return self.id_bits or id_bits(table)
+        return id_bits(table)
 
 
 class Evaluation:
