@@ -1,0 +1,134 @@
+"""Checks one snapshot of a site: counts, decides, writes the evidence, and opens the gate where nothing closes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from dure.errors import ConfigurationError, IntegrityError, Problem
+from dure.progress import Progress
+from dure.quality.catalogue import Check, dqd_checks
+from dure.quality.counting.snapshot import CheckedSnapshot
+from dure.quality.evidence.junit import FILE as JUNIT
+from dure.quality.evidence.junit import junit
+from dure.quality.evidence.record import RESULTS, VERDICT, Checking, as_text, results_json, verdict_json
+from dure.quality.gate.policy import Policy, Waiver
+from dure.quality.gate.verdict import decide
+from dure.quality.validate import validate
+from dure.snapshot.durable import lake_access, replace_file
+from dure.snapshot.lake import SiteLake
+from dure.snapshot.manifest import Manifest, read_manifest
+from dure.vocab import VocabularyStore
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which checks to run: those of `tables`, and those whose id or type fits a pattern of `checks`; all by default.
+
+    The deprecated check types run only where a pattern names them.
+    """
+
+    tables: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+
+    @property
+    def partial(self) -> bool:
+        return bool(self.tables or self.checks)
+
+    def of(self, catalogue: Sequence[Check]) -> list[Check]:
+        """The chosen checks; raises ConfigurationError for a table or a pattern that fits none."""
+        problems = [
+            Problem(f"--tables {table}", "no check is about this table", "write a CDM table in small letters")
+            for table in self.tables
+            if all(check.table != table for check in catalogue)
+        ]
+        problems += [
+            Problem(
+                f"--checks {pattern}", "no check fits", "write an id, a type or a pattern such as 'field_isrequired_*'"
+            )
+            for pattern in self.checks
+            if not any(_fits(check, pattern) for check in catalogue)
+        ]
+        if problems:
+            raise ConfigurationError(problems)
+        chosen = [check for check in catalogue if not self.tables or check.table in self.tables]
+        if self.checks:
+            return [check for check in chosen if any(_fits(check, pattern) for pattern in self.checks)]
+        return [check for check in chosen if not check.type.deprecated]
+
+
+WHOLE = Selection()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What decides: the policy, the waivers, and the day of the decision."""
+
+    policy: Policy
+    waivers: tuple[Waiver, ...]
+    today: date
+
+
+def check_snapshot(
+    session: SparkSession,
+    lake: SiteLake,
+    snapshot: Path,
+    store: VocabularyStore,
+    gate: Gate,
+    progress: Progress,
+    selection: Selection = WHOLE,
+) -> Checking:
+    """The checking of one snapshot. Writes its evidence beside the snapshot's other reports.
+
+    A whole checking that opens the gate makes the snapshot the one that `passed`. One of chosen checks alone writes
+    and moves nothing. Raises IntegrityError where the snapshot's files are not those that its manifest lists.
+    """
+    manifest = read_manifest(snapshot)
+    _unchanged(snapshot, manifest)
+    started = datetime.now(UTC)
+    checked = CheckedSnapshot(session, snapshot, store, gate.today)
+    results = validate(checked, selection.of(dqd_checks()), lambda table, n: progress.table(table, n, 0.0))
+    rows = {table: content.rows for table, content in manifest.tables.items()}
+    verdict = decide(results, rows, gate.policy, gate.waivers, manifest.site, gate.today)
+    checking = Checking(manifest, results, verdict, rows, gate.today, started, datetime.now(UTC), selection.partial)
+    if not selection.partial:
+        write_evidence(checking, lake.reports(manifest.snapshot))
+        if verdict.open:
+            lake.set_pointer("passed", manifest.snapshot)
+    return checking
+
+
+def write_evidence(checking: Checking, folder: Path) -> None:
+    """Writes the files of a checking, each replaced whole; the verdict last, so that it never speaks of older results."""
+    with lake_access(folder):
+        replace_file(folder / RESULTS, as_text(results_json(checking)))
+        replace_file(folder / JUNIT, junit(checking))
+        replace_file(folder / VERDICT, as_text(verdict_json(checking)))
+
+
+def _fits(check: Check, pattern: str) -> bool:
+    return pattern in (check.id, check.type.name) or fnmatchcase(check.id, pattern)
+
+
+def _unchanged(snapshot: Path, manifest: Manifest) -> None:
+    problems = []
+    for content in manifest.tables.values():
+        for file in content.files:
+            path = snapshot / file.path
+            if not path.is_file():
+                problems.append(Problem(str(path), "listed in the manifest but not there", "run the site again"))
+            elif _sha256(path) != file.sha256:
+                problems.append(Problem(str(path), "has changed since the run wrote it", "run the site again"))
+    if problems:
+        raise IntegrityError(problems)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
