@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,17 +15,21 @@ from pyspark.sql import SparkSession
 from dure.errors import ConfigurationError, IntegrityError, Problem
 from dure.progress import Progress
 from dure.quality.catalogue import Check, dqd_checks
+from dure.quality.counting.failing import failing_keys
 from dure.quality.counting.snapshot import CheckedSnapshot
 from dure.quality.evidence.junit import FILE as JUNIT
 from dure.quality.evidence.junit import junit
 from dure.quality.evidence.record import RESULTS, VERDICT, Checking, as_text, results_json, verdict_json
 from dure.quality.gate.policy import Policy, Waiver
 from dure.quality.gate.verdict import decide
+from dure.quality.results import Result, Status
 from dure.quality.validate import validate
-from dure.snapshot.durable import lake_access, replace_file
+from dure.snapshot.durable import lake_access, make_folder, replace_file
 from dure.snapshot.lake import SiteLake
 from dure.snapshot.manifest import Manifest, read_manifest
 from dure.vocab import VocabularyStore
+
+FAILURES = "failures"
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,9 @@ def check_snapshot(
     verdict = decide(results, rows, gate.policy, gate.waivers, manifest.site, gate.today)
     checking = Checking(manifest, results, verdict, rows, gate.today, started, datetime.now(UTC), selection.partial)
     if not selection.partial:
-        write_evidence(checking, lake.reports(manifest.snapshot))
+        reports = lake.reports(manifest.snapshot)
+        write_failures(checked, results, reports)
+        write_evidence(checking, reports)
         if verdict.open:
             lake.set_pointer("passed", manifest.snapshot)
     return checking
@@ -110,6 +117,27 @@ def write_evidence(checking: Checking, folder: Path) -> None:
         replace_file(folder / RESULTS, as_text(results_json(checking)))
         replace_file(folder / JUNIT, junit(checking))
         replace_file(folder / VERDICT, as_text(verdict_json(checking)))
+
+
+def write_failures(checked: CheckedSnapshot, results: Sequence[Result], folder: Path) -> None:
+    """Writes the keys of failing rows, capped, as `failures/TABLE/*.parquet` with (check, key): no other value."""
+    beside, final = folder / ".failures.new", folder / FAILURES
+    with lake_access(folder):
+        shutil.rmtree(beside, ignore_errors=True)
+        make_folder(beside)
+    by_table: dict[str, list[Check]] = {}
+    for result in results:
+        if result.status is Status.FAILED and result.violated:
+            by_table.setdefault(result.check.table, []).append(result.check)
+    for table, failed in by_table.items():
+        keys = failing_keys(checked, table, failed)
+        if keys is not None:
+            keys.coalesce(1).write.parquet(str(beside / table))
+    with lake_access(folder):
+        for mark in beside.glob("*/[._]*"):
+            mark.unlink()
+        shutil.rmtree(final, ignore_errors=True)
+        beside.rename(final)
 
 
 def _fits(check: Check, pattern: str) -> bool:
