@@ -1,0 +1,1 @@
+"""The demonstration: generated hospitals, what became of them, and how much of the truth is in it."""
