@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -11,21 +11,30 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dure.accounting.summary import summary
 from dure.cdm.schema import CDM_VERSION
 from dure.derive.cdm_source import cdm_source_row
 from dure.derive.own_tables import metadata_rows, source_to_concept_map_rows
-from dure.engine import Engine, EngineOptions, engine
+from dure.engine import Engine, EngineOptions, Starting, engine
 from dure.errors import ConfigurationError, Problem
 from dure.landing import Landed, header_of
 from dure.site.load import load_site
 from dure.site.loaded import Site
+from dure.site.spec import FileSource
 from dure.snapshot.lake import Lake, SiteLake, Staging
 from dure.snapshot.manifest import EngineUsed, Input, Manifest, VocabularyUsed, measure_tables, snapshot_digest
-from dure.stages import account, derive, ids, mapping, prepare, tables
+from dure.snapshot.names import site_folder_name
+from dure.stages import account, derive, ids, mapping, prepare, resolve, rules, structure, tables
+from dure.stages.early import Early
 from dure.stages.land import land
+from dure.stages.losses import large_losses
+from dure.stages.source_rows import source_rows
 from dure.stages.supported import check_supported
+from dure.stages.terminology import write_terminology
 from dure.tables.rule import Rule, Shared
-from dure.vocab import Resolution, VocabularyStore, open_vocabulary, structural_concepts_missing
+from dure.vocab import Resolution, VocabularyStore, open_vocabulary
+from dure.vocab.local_targets import adopted_concepts
+from dure.vocab.map_files import read_map_file
 
 if TYPE_CHECKING:
     from dure.accounting.reconciliation import Reconciliation
@@ -38,6 +47,7 @@ DERIVED = frozenset(
         "cdm_source", "metadata", "source_to_concept_map", "concept",
     }
 )  # fmt: skip
+COUNTS = "counts"
 StartEngine = Callable[[EngineOptions], AbstractContextManager[Engine]]
 
 
@@ -75,7 +85,8 @@ class _Run:
     site: Site
     as_of: date
     store: VocabularyStore
-    engine: Engine
+    starting: Starting
+    early: Early
     lake: SiteLake
     staging: Staging
     progress: Progress
@@ -91,6 +102,11 @@ class _Run:
     resolution: Resolution | None = None
     derived: derive.Derived = field(default_factory=derive.Derived)
     reconciliation: Reconciliation | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; waits until it is up."""
+        return self.starting.engine()
 
     def warn(self, problem: Problem) -> None:
         self.warnings.append(problem)
@@ -119,16 +135,30 @@ def _land(run: _Run) -> None:
         {name: given.columns for name, given in previous.inputs.items()} if previous else {},
         run.progress,
         run.warn,
+        before=run.starting.check,
+        after=lambda name: _begin_source(run, name),
     )
+
+
+def _begin_source(run: _Run, name: str) -> None:
+    """Begins to prepare a source that has landed, while others still land."""
+    source = run.site.spec.sources[name]
+    if run.options.until == "land" or not isinstance(source, FileSource):
+        return
+    own = [rule for rule in run.rules if rule.source == name]
+    folder, work = run.staging.landing / name, run.staging.work
+    run.early.begin(name, lambda: source_rows(run.engine.session, name, source, own, run.reading, folder, work))
 
 
 def _prepare(run: _Run) -> None:
     started = time.monotonic()
     folders = {name: run.staging.landing / name for name in run.landed}
-    run.prepared = prepare.prepare(run.engine.session, run.site, run.rules, run.reading, folders, run.staging.work)
+    run.prepared = prepare.prepare(
+        run.engine.session, run.site, run.rules, run.reading, folders, run.staging.work, run.early
+    )
     run.progress.table("sources", sum(c.goes_on for c in run.prepared.counted.values()), time.monotonic() - started)
     started = time.monotonic()
-    resolved = prepare.resolve_codes(
+    resolved = resolve.resolve_codes(
         run.engine.session, run.site, run.rules, run.reading, run.prepared, run.store, run.staging.work
     )
     run.resolution = resolved.resolution
@@ -144,19 +174,12 @@ def _prepare(run: _Run) -> None:
         open_stay=run.site.visit_policy.open_stay,
         merge_visits=tuple(run.site.visit_policy.merge),
         domains=resolved.domains,
-        titer_unit=run.reading.concepts[prepare.TITER.name].get(("{titer}",), 0),
-        linked=prepare.linked_of(run.rules, run.store),
+        titer_unit=run.reading.concepts[rules.TITER.name].get(("{titer}",), 0),
+        linked=structure.linked_of(run.rules, run.store),
         salts=run.lake.salts(),
     )
-    missing = structural_concepts_missing(run.store, prepare.structural_concepts(run.rules, run.reading, run.shared))
-    if missing:
-        run.warn(
-            Problem(
-                f"vocabulary {run.store.release}",
-                f"lacks {len(missing)} concepts that the site or Dure writes: {', '.join(map(str, missing[:12]))}",
-                "they are written all the same; load a complete vocabulary to have their names",
-            )
-        )
+    for problem in structure.vocabulary_incomplete(run.store, run.rules, run.reading, run.shared):
+        run.warn(problem)
 
 
 def _map(run: _Run) -> None:
@@ -164,15 +187,31 @@ def _map(run: _Run) -> None:
     run.mapped = _mapped(run, run.shared, "mapped")
     given: ids.Salts = {}
     for turn in range(ids.ROUNDS):
-        shared_ids = ids.shared_ids(run.mapped)
+        run.rows = account.count_rules(run.mapped)
+        shared_ids = ids.shared_ids(run.mapped, run.rows.given)
         if not shared_ids:
             break
         given = _salt(run, shared_ids, given, turn)
     else:
-        ids.refuse(ids.shared_ids(run.mapped))
+        run.rows = account.count_rules(run.mapped)
+        ids.refuse(ids.shared_ids(run.mapped, run.rows.given))
     if given:
         run.lake.remember_salts(given)
-    run.rows = account.count_rules(run.mapped)
+    if run.options.until is None:
+        for name, make in _evidence(run).items():
+            run.early.begin(name, make)
+
+
+def _evidence(run: _Run) -> dict[str, Callable[[], object]]:
+    """What the account stage asks of mapped frames, by name; the tables of the CDM are not needed for it."""
+    assert run.prepared is not None and run.rows is not None and run.resolution is not None
+    site, landed, prepared, mapped, rows = run.site, run.landed, run.prepared, run.mapped, run.rows
+    resolution, resolved, reports = run.resolution, run.staging.work / "resolved.parquet", run.staging.reports
+    return {
+        COUNTS: lambda: account.count_rows(site, landed, prepared, mapped, rows),
+        "rejects": lambda: account.write_rejects(mapped, reports),
+        "terminology": lambda: write_terminology(site, mapped, resolution, run.store, resolved, reports),
+    }
 
 
 def _mapped(run: _Run, shared: Shared, folder: str) -> mapping.Mapped:
@@ -225,23 +264,29 @@ def _derive(run: _Run) -> None:
     own = {
         "cdm_source": [cdm_source_row(run.site, run.store.release, run.as_of, version("dure"))],
         "metadata": metadata_rows(run.site, run.store, run.as_of, version("dure")),
-        "source_to_concept_map": source_to_concept_map_rows(run.resolution, run.store),
+        "source_to_concept_map": source_to_concept_map_rows(run.resolution, run.store, run.site.local_concepts),
     }
     for table, rows in own.items():
         run.tables[table] = tables.write_rows(rows, table, run.staging.cdm / table)
     run.tables |= tables.write_missing_tables(run.staging.cdm, run.tables)
     if run.site.local_concepts:
-        rows = [concept.row() for concept in run.site.local_concepts]
+        adopted = adopted_concepts(run.site.local_concepts, run.site.vocabularies.values(), read_map_file)
+        rows = [concept.row(standard=concept.concept_id in adopted) for concept in run.site.local_concepts]
         run.tables["concept"] = tables.write_rows(rows, "concept", run.staging.cdm / "concept")
 
 
 def _account(run: _Run) -> None:
     assert run.prepared is not None and run.rows is not None
+    found = {name: run.early.result(name, make) for name, make in _evidence(run).items()}
+    counted = found[COUNTS]
+    assert isinstance(counted, account.RowCounts)
     run.reconciliation = account.reconcile(
-        run.site, run.landed, run.prepared, run.mapped, run.rows, run.tables, DERIVED, run.derived
+        run.site, run.prepared, run.mapped, run.rows, counted, run.tables, DERIVED, run.derived
     )
     run.reconciliation.balance()
-    account.write_evidence(run.reconciliation, run.mapped, run.staging.reports, run.staging.work / "resolved.parquet")
+    account.write_evidence(run.reconciliation, run.staging.reports, run.staging.work / "resolved.parquet")
+    for problem in large_losses(run.site, run.reconciliation):
+        run.warn(problem)
 
 
 STAGES = (
@@ -287,8 +332,20 @@ def run_site(options: RunOptions, progress: Progress, start: StartEngine = engin
     lake = Lake(options.lake)
     own = lake.site(site.spec.site.id)
     with own.lock():
+        site = replace(site, warnings=(*site.warnings, *_new_name(own, options.site)))
         own.remember_name(options.site)
         return _locked(options, progress, site, as_of, lake, own, start)
+
+
+def _new_name(own: SiteLake, name: str) -> Iterator[Problem]:
+    """A warning where the lake has snapshots of the site, none of them made under this name."""
+    known = (own.site, *own.names())
+    if site_folder_name(name) not in known and own.latest_manifest():
+        yield Problem(
+            f"site {own.site}",
+            f"its snapshots in this lake were made as {', '.join(known[1:] or known)}, not as {name}",
+            "nothing to do where the folder was renamed; two hospitals need ids of their own",
+        )
 
 
 def _locked(
@@ -301,26 +358,27 @@ def _locked(
     start: StartEngine,
 ) -> RunResult:
     store = open_vocabulary(options.vocab, lake.stores, progress)
-    rules = prepare.rules_of(site)
-    reading = prepare.reading_of(site, rules, store)
+    ordered = rules.rules_of(site)
+    reading = rules.reading_of(site, ordered, store)
     now = datetime.now(UTC)
     staging = own.begin(own.new_id(now))
     for dead in staging.leftovers:
         progress.note(f"removed what the unfinished run {dead} left behind")
     finished = False
     try:
-        with start(options.engine) as running:
-            run = _Run(options, site, as_of, store, running, own, staging, progress, rules, reading)
+        with Starting(lambda: start(options.engine)) as starting, Early() as early:
+            run = _Run(options, site, as_of, store, starting, early, own, staging, progress, ordered, reading)
             for stage in STAGES:
                 progress.stage(stage.name)
                 stage.fn(run)
                 if stage.name == options.until:
                     finished = True
                     return _stopped(run, stage)
+        assert run.reconciliation is not None
         progress.stage("commit")
         snapshot = own.commit(staging, _manifest(run, now))
         finished = True
-        return RunResult(snapshot, own.reports(staging.snapshot), run.tables, summary(run), run.warnings)
+        return RunResult(snapshot, own.reports(staging.snapshot), run.tables, summary(run.reconciliation), run.warnings)
     finally:
         progress.done()
         if not finished:
@@ -372,31 +430,3 @@ def _input(landed: Landed) -> Input:
 def vars_of(record: object) -> dict[str, object]:
     """The fields of a frozen record as a dictionary."""
     return {name: getattr(record, name) for name in record.__dataclass_fields__}  # type: ignore[attr-defined]
-
-
-def summary(run: _Run) -> list[str]:
-    """The lines that a person reads at the end: sources, then tables."""
-    assert run.reconciliation is not None
-    made = run.reconciliation
-    lines = [f"{'source':22}{'read':>12}{'mapped':>12}{'unmapped':>12}{'rejected':>12}{'excluded':>12}"]
-    for s in made.sources:
-        if s.role == "lookup":
-            lines.append(f"{s.source:22}{s.read:>12,}   a lookup")
-            continue
-        rejected = s.outcomes.get("rejected", 0) + sum(s.rejected.values()) + sum(s.unreadable.values())
-        rejected += s.not_claimed + s.dropped_by_view
-        excluded = s.outcomes.get("excluded", 0) + sum(s.excluded.values()) + s.duplicate + s.merged + s.opted_out
-        excluded += sum(s.left_by_view.values()) + s.folded
-        lines.append(
-            f"{s.source:22}{s.read:>12,}{s.outcomes.get('mapped', 0):>12,}{s.outcomes.get('unmapped', 0):>12,}"
-            f"{rejected:>12,}{excluded:>12,}"
-        )
-    lines += ["", f"{'table':28}{'rows':>12}{'concept 0':>12}"]
-    zero: dict[str, int] = {}
-    for rule in made.rules:
-        for table, n in rule.zero.items():
-            zero[table] = zero.get(table, 0) + n
-    for t in made.tables:
-        if t.rows:
-            lines.append(f"{t.table:28}{t.rows:>12,}{zero.get(t.table, 0):>12,}")
-    return lines

@@ -58,6 +58,7 @@ def test_engines_agree(
 ) -> None:
     expected, found = on_sail[scenario], scenario.run(spark, store, tmp_path)
     assert found.error == expected.error
+    assert found.warnings == expected.warnings
     if not expected.error:
         assert _tables(found) == _tables(expected)
         assert _evidence(found) == _evidence(expected)

@@ -52,10 +52,9 @@ def eras(session: SparkSession, of: list[dict[str, Any]], partitions: int = 3) -
     return frame.collect()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(conditions)
-def test_condition_eras_are_those_of_the_covered_days(session: SparkSession, of: list[dict[str, Any]]) -> None:
-    found = eras(session, of)
+def condition_eras_hold(session: SparkSession, of: list[dict[str, Any]], partitions: int = 3) -> None:
+    """Asserts that the engine makes of these rows the eras of their covered days, each with an id of its own, sorted."""
+    found = eras(session, of, partitions)
     expected = plain_eras(
         ((row["person"], row["concept"]), row["start"], end_of(row["start"], row["length"]))
         for row in of
@@ -79,6 +78,12 @@ def test_condition_eras_are_those_of_the_covered_days(session: SparkSession, of:
     assert [(era.person_id, era.condition_era_id) for era in found] == sorted(
         (era.person_id, era.condition_era_id) for era in found
     )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(conditions)
+def test_condition_eras_are_those_of_the_covered_days(session: SparkSession, of: list[dict[str, Any]]) -> None:
+    condition_eras_hold(session, of)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -94,10 +94,12 @@ def exposure_rows(of: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def eras_of(session: SparkSession, store: VocabularyStore, of: list[dict[str, Any]]) -> tuple[Drugs, list[Any]]:
+def eras_of(
+    session: SparkSession, store: VocabularyStore, of: list[dict[str, Any]], partitions: int = 3
+) -> tuple[Drugs, list[Any]]:
     frame = frame_of(session, "drug_exposure", exposure_rows(of))
     drugs = look_up(used_drugs(frame).toArrow(), store)
-    return drugs, dose_era.build(frame, drugs, "바다", 3).collect()
+    return drugs, dose_era.build(frame, drugs, "바다", partitions).collect()
 
 
 def plain_dose(row: dict[str, Any], ingredient: int) -> Decimal | None:
@@ -115,12 +117,11 @@ def plain_dose(row: dict[str, Any], ingredient: int) -> Decimal | None:
     return Decimal(f"{Decimal(exact.numerator) / Decimal(exact.denominator):.6g}")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(exposures)
-def test_dose_eras_are_those_of_the_covered_days(
-    session: SparkSession, store: VocabularyStore, of: list[dict[str, Any]]
+def dose_eras_hold(
+    session: SparkSession, store: VocabularyStore, of: list[dict[str, Any]], partitions: int = 3
 ) -> None:
-    drugs, found = eras_of(session, store, of)
+    """Asserts that the engine makes of these rows the eras of the days that each exact dose covers."""
+    drugs, found = eras_of(session, store, of, partitions)
     pairs = [(row, ingredient) for row in of for ingredient in KNOWN.get(row["drug"], ())]
     doses = [plain_dose(row, ingredient) for row, ingredient in pairs]
     expected = plain_eras(
@@ -143,6 +144,14 @@ def test_dose_eras_are_those_of_the_covered_days(
     assert len(set(ids)) == len(ids)
     assert [era.person_id for era in found] == sorted(era.person_id for era in found)
     assert sum(drugs.without_dose.values()) == doses.count(None)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(exposures)
+def test_dose_eras_are_those_of_the_covered_days(
+    session: SparkSession, store: VocabularyStore, of: list[dict[str, Any]]
+) -> None:
+    dose_eras_hold(session, store, of)
 
 
 def exposure(drug: int, quantity: float | None, unit: str | None = None, **more: Any) -> dict[str, Any]:

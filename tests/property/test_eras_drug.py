@@ -65,14 +65,13 @@ def exposure_rows(of: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(exposures)
-def test_drug_eras_are_those_of_the_covered_days(
-    session: SparkSession, store: VocabularyStore, of: list[dict[str, Any]]
+def drug_eras_hold(
+    session: SparkSession, store: VocabularyStore, of: list[dict[str, Any]], partitions: int = 3
 ) -> None:
+    """Asserts that the engine makes of these rows the eras of the days that each ingredient covers."""
     frame = frame_of(session, "drug_exposure", exposure_rows(of))
     drugs = look_up(used_drugs(frame).toArrow(), store)
-    found = drug_era.build(frame, drugs, "바다", 3).collect()
+    found = drug_era.build(frame, drugs, "바다", partitions).collect()
     expected = plain_eras(
         ((row["person"], ingredient), row["start"], end_of(row["start"], row["length"]))
         for row in of
@@ -99,6 +98,14 @@ def test_drug_eras_are_those_of_the_covered_days(
     assert [era.person_id for era in found] == sorted(era.person_id for era in found)
     assert sum(drugs.without_era.values()) == sum(row["drug"] not in KNOWN for row in of)
     assert drugs.without_era.get(NoEra.UNMAPPED, 0) == sum(row["drug"] == 0 for row in of)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(exposures)
+def test_drug_eras_are_those_of_the_covered_days(
+    session: SparkSession, store: VocabularyStore, of: list[dict[str, Any]]
+) -> None:
+    drug_eras_hold(session, store, of)
 
 
 def test_ingredients_are_standard_ancestors_of_class_ingredient_in_rxnorm(store: VocabularyStore) -> None:

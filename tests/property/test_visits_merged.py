@@ -31,7 +31,7 @@ from dure.stages.frames import stored
 from dure.stages.visits import joinings, merge_stays, merging
 from dure.tables.preceding import with_preceding
 from dure.tables.rule import Rule
-from dure.tables.visits import CARE_SITE, CONCEPT, END, ID, PERSON, PROVIDER, START, merged_visits
+from dure.tables.visits import CARE_SITE, CONCEPT, END, ID, KNOWN, PERSON, PROVIDER, START, merged_visits
 
 MIDNIGHT = time()
 NEW_YEAR = datetime.fromisoformat("1970-01-01")
@@ -50,6 +50,12 @@ class Visit:
     care_site: int | None = None
     provider: int | None = None
     discharged: str | None = None
+    is_open: bool = False  # the source gives no end: `end` is the run's
+
+    @property
+    def known(self) -> datetime:
+        """Until when the source says that it went on."""
+        return self.start if self.is_open else self.end
 
 
 @dataclass
@@ -64,6 +70,10 @@ class Whole:
     @property
     def first(self) -> Visit:
         return self.visits[0]
+
+    @property
+    def known(self) -> datetime:
+        return max(visit.known for visit in self.visits)
 
     def place(self, same: Iterable[str]) -> list[int | None]:
         return [getattr(self.last, name) for name in same]
@@ -106,8 +116,8 @@ def stays_of(visits: list[Visit], policy: list[Merge]) -> list[Whole]:
                 and None not in s.place(entry.same)
                 and s.place(entry.same) == stay.place(entry.same)
             ]
-            lately = max(before, key=lambda s: (s.end, s.first.start, s.first.id), default=None)
-            if lately is None or not is_near(entry, lately.end, stay.first.start):
+            lately = max(before, key=lambda s: (s.known, s.first.start, s.first.id), default=None)
+            if lately is None or not is_near(entry, lately.known, stay.first.start):
                 kept.append(stay)
                 continue
             lately.visits += stay.visits
@@ -141,6 +151,7 @@ def expected(visits: list[Visit], policy: list[Merge]) -> dict[int, Became]:
 # ---------------------------------------------------------------- what is tried
 
 CLASSES = (9201, 9203, 9202, 262)
+AS_OF = NEW_YEAR + timedelta(days=6)
 days = st.integers(0, 6).map(lambda n: NEW_YEAR - timedelta(days=2) + timedelta(days=n))  # before and after 1970
 moments = st.builds(lambda day, hour: day + timedelta(hours=hour), days, st.sampled_from((0, 0, 1, 9, 12, 12.5, 23)))
 lengths = st.sampled_from((timedelta(0), timedelta(hours=5), timedelta(hours=24), timedelta(days=2), timedelta(days=5)))
@@ -152,6 +163,7 @@ seeds = st.tuples(
     lengths,
     st.sampled_from((1, 1, 2, None)),
     st.sampled_from((7, 7, None)),
+    st.sampled_from((False, False, False, True)),
 )
 gaps = st.sampled_from(
     (
@@ -181,8 +193,18 @@ def visits_of(drawn: list[tuple[Any, ...]]) -> list[Visit]:
     """Visits whose ids have nothing to do with their order."""
     ids = [(n * 7919 + 13) % 10007 + 1 for n in range(len(drawn))]
     return [
-        Visit(person, ids[n], concept, start, start + length, site, provider, None if n % 5 == 0 else f"퇴원{n}")
-        for n, (person, concept, start, length, site, provider) in enumerate(drawn)
+        Visit(
+            person,
+            ids[n],
+            concept,
+            start,
+            max(start, AS_OF) if is_open else start + length,
+            site,
+            provider,
+            None if n % 5 == 0 else f"퇴원{n}",
+            is_open,
+        )
+        for n, (person, concept, start, length, site, provider, is_open) in enumerate(drawn)
     ]
 
 
@@ -198,13 +220,14 @@ _SCHEMA = pa.schema(
         (CARE_SITE, pa.int64()),
         (PROVIDER, pa.int64()),
         ("discharged", pa.string()),
+        (KNOWN, pa.timestamp("us")),
     ]
 )
 
 
 def batches(visits: list[Visit], size: int) -> Iterator[pa.RecordBatch]:
     """The visits in batches that cut a person's visits anywhere."""
-    rows = [tuple(vars(v).values()) for v in visits]
+    rows = [(*list(vars(v).values())[:-1], v.known) for v in visits]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(_SCHEMA)
     table = pa.table([pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA)
     yield from table.to_batches(max_chunksize=size)
@@ -283,7 +306,7 @@ def test_a_worker_without_dure_merges_all_the_same(tmp_path: Path) -> None:
     policy = [Merge.model_validate({"when": [9201], "followed_by": [9201], "within_days": 1})]
     (tmp_path / "function").write_bytes(cloudpickle.dumps(merging(joinings(policy))))
     rows = pa.Table.from_batches(batches(visits, 2)).rename_columns(
-        [*_SCHEMA.names[:-1], "discharged_to__source_value"]
+        ["discharged_to__source_value" if name == "discharged" else name for name in _SCHEMA.names]
     )
     pq.write_table(
         rows.append_column("discharged_to__concept_id", pa.nulls(3, pa.int32())), tmp_path / "visits.parquet"
@@ -328,6 +351,7 @@ def many_visits(persons: int, seed: int) -> list[Visit]:
                     chance.choice((None, 1, 2)),
                     None,
                     chance.choice((None, "귀가", "전원")),
+                    chance.random() < 0.2,
                 )
             )
     return made
@@ -335,7 +359,8 @@ def many_visits(persons: int, seed: int) -> list[Visit]:
 
 MAPPED = (
     "_id bigint, _rank int, _outcome string, _table string, _key_hash bigint, person__id bigint, code__concept_id int, "
-    "start__date date, start__datetime timestamp_ntz, end__date date, end__datetime timestamp_ntz, care_site__id bigint"
+    "start__date date, start__datetime timestamp_ntz, end__date date, end__datetime timestamp_ntz, care_site__id bigint, "
+    "_note_end_assumed boolean"
 )
 POLICY = [
     Merge.model_validate({"when": [9203], "followed_by": [9201], "within_hours": 24, "becomes": 262}),
@@ -347,7 +372,7 @@ def mapped_frame(running: Engine, visits: list[Visit], discharge: bool, folder: 
     """What mapping leaves of a source: its visits and a rejected row; not every source says where patients went."""
     rows: list[tuple[Any, ...]] = [
         (v.id, 0, "written", "visit_occurrence", v.id + 1, v.person, v.concept, v.start.date(), v.start, v.end.date(),
-         v.end, v.care_site, *((v.discharged, 0 if v.discharged else None) if discharge else ()))
+         v.end, v.care_site, v.is_open, *((v.discharged, 0 if v.discharged else None) if discharge else ()))
         for v in visits
     ]  # fmt: skip
     lost = rows[0]

@@ -26,7 +26,7 @@ from dure.vocab import VocabularyStore
 HERE = Path(__file__).parent
 VOCABULARY = HERE / "vocabulary"
 # Reports that a scenario may expect rows of, beside the CDM tables.
-REPORTS = ("reconciliation", "mapping_problems", "unmapped", "rejects")
+REPORTS = ("reconciliation", "mapping_problems", "worklist", "rejects")
 
 # What an expected file may write in place of an id: (its column, the table it points at, what is shown of that row).
 SHOWN_BY = {
@@ -81,6 +81,12 @@ class Scenario:
         path = self.folder / "expected_error.txt"
         return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else None
 
+    @property
+    def expected_warnings(self) -> list[str]:
+        """Texts each of which a warning of the run must hold."""
+        path = self.folder / "expected_warnings.txt"
+        return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+
     def run(self, engine: Engine, store: VocabularyStore, lake: Path) -> Outcome:
         """The snapshot that the site becomes on an engine that is up, or the error with which it is refused."""
 
@@ -94,7 +100,7 @@ class Scenario:
             result = run_site(options, SilentProgress(), running)
         except DureError as error:
             return Outcome(error=str(error))
-        return Outcome(result.snapshot, result.reports)
+        return Outcome(result.snapshot, result.reports, warnings=tuple(map(str, result.warnings)))
 
 
 def scenarios() -> list[Scenario]:
@@ -109,6 +115,7 @@ class Outcome:
     snapshot: Path | None = None
     reports: Path | None = None
     error: str = ""
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def tables(self) -> Mapping[str, pa.Table]:

@@ -24,6 +24,8 @@ def test_scenario(scenario: Scenario, sail: Engine, vocabulary_store: Vocabulary
         assert [text for text in refusal if text not in outcome.error] == [], outcome.error or "it was not refused"
         return
     assert outcome.error == ""
+    warnings = "\n".join(outcome.warnings)
+    assert [text for text in scenario.expected_warnings if text not in warnings] == [], warnings
     found = [line for of, path in scenario.expected.items() for line in differences(outcome, of, path)]
     assert found + broken_links(outcome) == [], "\n" + "\n".join(found)
 

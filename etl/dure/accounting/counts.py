@@ -9,7 +9,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Note, Outcome
-from dure.cdm.roles import roles
 from dure.tables.assemble import lost_by_moving
 from dure.tables.routing import part_column
 from dure.tables.rule import Rule
@@ -104,54 +103,6 @@ def rejects(mapped: Mapped) -> DataFrame:
             )
             for rule, frame in mapped
         ]
-    )
-
-
-def unmapped_codes(mapped: Mapped) -> DataFrame | None:
-    """One row a (rule's source, role, vocabulary, code) that was written without a concept: `records`, `description`.
-
-    Values of results are left out: they are what was measured, not terminology.
-    """
-    found = []
-    for rule, frame in mapped:
-        written = frame.where((F.col("_outcome") == Outcome.WRITTEN.value) & (F.col("_rank") == 0))
-        if "_vocabulary" in frame.columns:
-            found.append(
-                _unmapped(
-                    written,
-                    rule,
-                    "code",
-                    "code__concept_id",
-                    F.col("_code"),
-                    F.col("_vocabulary"),
-                    F.col("_description"),
-                )
-            )
-        for role in roles(rule.table).values():
-            text, concept = part_column(role.name, "source_value"), part_column(role.name, "concept_id")
-            if role.kind == "coded" and role.name != "code" and {text, concept} <= set(frame.columns):
-                nothing = F.lit(None).cast("string")
-                found.append(_unmapped(written, rule, role.name, concept, F.col(text), nothing, nothing))
-    return _union(found) if found else None
-
-
-def _unmapped(
-    written: DataFrame, rule: Rule, role: str, concept: str, code: Column, vocabulary: Column, description: Column
-) -> DataFrame:
-    return (
-        written.where((F.col(concept) == 0) & code.isNotNull())
-        .select(vocabulary.alias("vocabulary"), code.alias("code"), description.alias("description"))
-        .groupBy("vocabulary", "code")
-        .agg(F.count(F.lit(1)).alias("records"), F.max("description").alias("description"))
-        .select(
-            F.lit(rule.source).alias("source"),
-            F.lit(rule.table).alias("table"),
-            F.lit(role).alias("role"),
-            "vocabulary",
-            "code",
-            "description",
-            "records",
-        )
     )
 
 

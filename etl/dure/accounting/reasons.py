@@ -39,6 +39,7 @@ class Reason(StrEnum):
     REQUIRED_EMPTY = "required_empty"
     NOT_CLAIMED = "not_claimed"
     DROPPED_BY_VIEW = "dropped_by_view"
+    NO_PARENT = "no_parent"
     OPT_OUT = "opt_out"
     NOT_SELECTED = "not_selected"
 
@@ -66,6 +67,7 @@ _MEANINGS = {
     Reason.REQUIRED_EMPTY: "a field that the CDM requires is empty",
     Reason.NOT_CLAIMED: "no entry's conditions select the row",
     Reason.DROPPED_BY_VIEW: "the row does not come out of the view that reads its source",
+    Reason.NO_PARENT: "a view folds such rows, but the row to which this one belongs does not go on",
     Reason.OPT_OUT: "the person asked to be left out",
     Reason.NOT_SELECTED: "another entry's conditions select the row",
 }

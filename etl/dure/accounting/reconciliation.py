@@ -20,7 +20,8 @@ class SourceCount(_Record):
     """One file source: rows read = unreadable + opted out + landed; landed = taken out + goes on; and where those went.
 
     `outcomes` counts each row that goes on once, by the worst that any entry made of it; `not_claimed` are rows that no
-    entry's conditions select, `dropped_by_view` rows that do not come out of the view which reads the source.
+    entry's conditions select, `dropped_by_view` rows that do not come out of the view which reads the source, `folded`
+    rows that a view folds into rows of another source, `no_parent` rows that it would fold but for want of that row.
     """
 
     source: str
@@ -39,6 +40,7 @@ class SourceCount(_Record):
     dropped_by_view: int = 0
     left_by_view: dict[str, int] = {}
     folded: int = 0
+    no_parent: int = 0
 
 
 class ViewCount(_Record):
@@ -119,6 +121,7 @@ class Reconciliation(_Record):
                     + s.dropped_by_view
                     + sum(s.left_by_view.values())
                     + s.folded
+                    + s.no_parent
                 )
                 yield from _sum(s.source, "rows going on", s.goes_on, "outcomes", ends)
 
@@ -150,7 +153,7 @@ class Reconciliation(_Record):
             yield from (("source", s.source, "rejected", why, n) for why, n in s.rejected.items())
             yield "source", s.source, "goes_on", "", s.goes_on
             yield from (("source", s.source, "row_" + outcome, "", n) for outcome, n in s.outcomes.items())
-            for why in ("not_claimed", "dropped_by_view"):
+            for why in ("not_claimed", "dropped_by_view", "no_parent"):
                 if getattr(s, why):
                     yield "source", s.source, "row_rejected", why, getattr(s, why)
             yield from (("source", s.source, "row_excluded", why, n) for why, n in s.left_by_view.items())

@@ -25,8 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     with ended_by_signals():
         try:
-            cli.main(None if arguments is None else list(arguments), prog_name="dure", standalone_mode=False, obj=state)
-            code = int(ExitCode.PASSED)
+            given = None if arguments is None else list(arguments)
+            ended = cli.main(given, prog_name="dure", standalone_mode=False, obj=state)
+            # What a command gave to `ctx.exit`: findings, differences.
+            code = ended if isinstance(ended, int) else int(ExitCode.PASSED)
         except click.ClickException as error:
             error.show()
             code = int(ExitCode.CONFIGURATION)

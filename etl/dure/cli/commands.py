@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from dure.cli.demo import demo
+from dure.cli.init import init
 from dure.cli.options import Command, Given, option
 from dure.cli.starting import (
     FOLDER,
@@ -152,7 +154,7 @@ def validate(
     log_format: Format | None,
     debug: bool,
 ) -> None:
-    """Check the spec, the views and the maps of SITE, without reading a row.
+    """Check the spec, the views, the maps and the opt-outs of SITE, without reading a row of the extract.
 
     Every mistake is reported at once, with file and line.
     """
@@ -163,12 +165,15 @@ def validate(
     given.check()
 
     from dure.landing import header_of
-    from dure.site import load_site
+    from dure.site import load_site, of_one_id
+    from dure.stages.land import opted_out_of
     from dure.stages.supported import check_supported
 
     loaded = load_site(name, sites, extract, header_of)
     check_supported(loaded)
-    for problem in loaded.warnings:
+    opted_out_of(loaded)
+    warnings = (*loaded.warnings, *of_one_id(loaded, sites))
+    for problem in warnings:
         report.warn(problem)
     if quiet:
         return
@@ -178,7 +183,7 @@ def validate(
     click.echo(f"{name}: no mistakes in {loaded.folder}")
     click.echo(
         f"sources: {len(loaded.spec.sources)}, of them views: {len(loaded.views)}; maps: {len(loaded.maps)}; "
-        f"vocabularies: {len(loaded.vocabularies)}; warnings: {len(loaded.warnings)}"
+        f"vocabularies: {len(loaded.vocabularies)}; warnings: {len(warnings)}"
     )
     for table, count in entries.items():
         click.echo(f"  {table:<24}{count:>4} {'entry' if count == 1 else 'entries'}")
@@ -215,4 +220,6 @@ def path(ctx: click.Context, site: str | None, lake: Path | None, latest: bool, 
     print_path(folder)
 
 
+cli.add_command(demo)
+cli.add_command(init)
 cli.add_command(vocab)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from dure.cdm.schema import CDM_VERSION
 from dure.site.loaded import Site
+from dure.site.local_concepts import LocalConcept
 from dure.tables.keys import key_text_of
 from dure.vocab import Resolution, VocabularyStore
 
@@ -35,7 +37,9 @@ def metadata_rows(site: Site, store: VocabularyStore, as_of: date, dure_version:
     ]
 
 
-def source_to_concept_map_rows(resolution: Resolution, store: VocabularyStore) -> list[dict[str, object]]:
+def source_to_concept_map_rows(
+    resolution: Resolution, store: VocabularyStore, local_concepts: Sequence[LocalConcept] = ()
+) -> list[dict[str, object]]:
     """One row a (code, validity interval, target) that the run mapped, sorted by vocabulary and code.
 
     A code that is told apart by code type, specimen or unit is written with them, joined by `|`.
@@ -44,6 +48,7 @@ def source_to_concept_map_rows(resolution: Resolution, store: VocabularyStore) -
     used = [row for row in used if row["target_concept_id"]]
     known = store.concepts({row["target_concept_id"] for row in used}, ("vocabulary_id",))
     vocabulary_of = {int(c): str(v) for c, v in zip(known["concept_id"], known["vocabulary_id"], strict=True)}
+    vocabulary_of |= {concept.concept_id: concept.vocabulary_id for concept in local_concepts}
     rows: list[dict[str, object]] = []
     for row in used:
         details = [row["code_type"], row["specimen"], row["unit"]]

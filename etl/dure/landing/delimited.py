@@ -7,7 +7,7 @@ number is that of the line in an editor.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,23 +24,26 @@ from dure.landing.rejects import FileRejects, LandingRejectReason
 from dure.landing.text import Utf8Blocks
 
 # Measured: larger blocks leave the processor's cache and are slower. A record longer than a block needs the careful way.
-QUICK_BLOCK = 8 << 20
+QUICK_BLOCK = 2 << 20
 # Holds the longest record of records.py at three bytes a character.
 CAREFUL_BLOCK = 16 << 20
 
 
 def read_delimited(
-    file: OpenedFile, layout: Layout, head: Head, rejects: FileRejects, *, careful: bool
+    file: OpenedFile, layout: Layout, head: Head, rejects: FileRejects, wanted: Collection[str], *, careful: bool
 ) -> Iterator[TextBatch]:
-    """The rows of one file; raises NeedsCare from the quick way, SourceError where the file cannot be read at all."""
+    """The wanted columns of the rows of one file, every record taken apart all the same.
+
+    Raises NeedsCare from the quick way, SourceError where the file cannot be read at all.
+    """
     blocks = _Blocks(file, layout, head, rejects, careful=careful)
     numbers = RecordNumbers(head.first_row, blocks.removed)
     refusals = _Refusals(numbers, layout, rejects)
     last: pa.RecordBatch | None = None
     try:
-        for batch in _parsed(blocks, head.names, layout, refusals):
+        for batch in _parsed(blocks, head.names, wanted, layout, refusals):
             last = batch if len(batch) else last
-            columns = dict(zip(head.names, batch.columns, strict=True))
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             if layout.field_delimiter == STAND_IN:
                 columns = {name: pc.replace_substring(c, STAND_IN, layout.delimiter) for name, c in columns.items()}
             rows = numbers.take(len(batch))
@@ -59,9 +62,13 @@ def read_delimited(
         raise NeedsCare
 
 
-def _parsed(blocks: _Blocks, names: tuple[str, ...], layout: Layout, refusals: _Refusals) -> Iterator[pa.RecordBatch]:
+def _parsed(
+    blocks: _Blocks, names: tuple[str, ...], wanted: Collection[str], layout: Layout, refusals: _Refusals
+) -> Iterator[pa.RecordBatch]:
     if not blocks.any_left():
         return
+    # The last column, wanted or not, shows whether the file ends within a quote.
+    converted = [name for name in names if name in wanted or name == names[-1]]
     reader = pa.csv.open_csv(
         pa.PythonFile(blocks, mode="r"),
         # One thread: the parser then knows record numbers, and it is no slower for text columns.
@@ -75,7 +82,8 @@ def _parsed(blocks: _Blocks, names: tuple[str, ...], layout: Layout, refusals: _
         ),
         convert_options=pa.csv.ConvertOptions(
             check_utf8=False,  # the blocks are UTF-8 by now
-            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=converted,
+            column_types=dict.fromkeys(converted, pa.string()),
             null_values=sorted({"", *layout.null_values}),
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
@@ -103,11 +111,13 @@ class _Refusals:
         """To the rejects, with the numbers that the records have in the file, which are known by now."""
         waiting, self._waiting = self._waiting, []
         for seen, text in waiting:
+            self._last_text = text
+            if text.lstrip(self._layout.quote or "").startswith(self._layout.footer):
+                continue
             row = int(self._numbers.in_file(np.array([seen], np.int64))[0])
             shown = text.replace(STAND_IN, self._layout.delimiter) if not self._layout.delimiter.isascii() else text
             raw = shown.encode(self._layout.encoding, "backslashreplace")
             self._rejects.add(row, LandingRejectReason.WRONG_NUMBER_OF_FIELDS, raw)
-            self._last_text = text
 
     def ends_in_open_quote(self) -> bool:
         """Whether the last refused record is one that only the end of the file has ended."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -18,8 +19,11 @@ _TAIL = ["date", "reason"]
 _DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d")
 
 
-def read_exclusions(path: Path) -> frozenset[str]:
-    """The key texts of patients who opted out; raises ConfigurationError naming every line that is not understood."""
+def read_exclusions(path: Path, parts: Collection[int] = ()) -> frozenset[str]:
+    """The key texts of patients who opted out; raises ConfigurationError naming every line that is not understood.
+
+    `parts` are the numbers of parts that keys of patients have, where they are known: a list by another key names nobody.
+    """
     problems: list[Problem] = []
     keys: set[str] = set()
     reader = csv.reader(io.StringIO(_text(path), newline=""))
@@ -28,6 +32,9 @@ def read_exclusions(path: Path) -> frozenset[str]:
         if len(header) < 3 or [name.lower() for name in header[-2:]] != _TAIL:
             do = "first line: the columns of the patient key, then date,reason"
             raise ConfigurationError(Problem(f"{path}:1", "is not the header of a list of exclusions", do))
+        if parts and len(header) - 2 not in parts:
+            found = f"names patients by {len(header) - 2} columns, but their key has {_or(parts)}"
+            raise ConfigurationError(Problem(f"{path}:1", found, "the parts of the patient key, then date,reason"))
         for row in reader:
             where = f"{path}:{reader.line_num}"
             cells = [cell.strip() for cell in row]
@@ -50,6 +57,10 @@ def read_exclusions(path: Path) -> frozenset[str]:
     if problems:
         raise ConfigurationError(problems)
     return frozenset(keys)
+
+
+def _or(numbers: Collection[int]) -> str:
+    return " or ".join(map(str, sorted(numbers)))
 
 
 def _text(path: Path) -> str:

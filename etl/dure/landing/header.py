@@ -13,7 +13,7 @@ from dure.landing.find import Found, FoundFile, find_files
 from dure.landing.layout import Layout, layout_of
 from dure.landing.opened import OpenedFile
 from dure.landing.parquet_text import parquet_names
-from dure.landing.records import Head, read_head
+from dure.landing.records import EmptyFileError, Head, read_head
 from dure.site.spec import Defaults, FileSource
 
 ROW_COLUMNS = ("_file", "_row", "_key", "_row_hash")
@@ -33,24 +33,39 @@ def header_of(name: str, source: FileSource, defaults: Defaults, extract: Path) 
     """The column names of a source (`COL_nfkc` among them), from the tops of its files; raises SourceError."""
     layout = layout_of(name, source, defaults)
     heads = read_heads(layout, find_files(layout.where, source.path, extract))
-    return landed_columns(layout, heads[0].head.names)
+    return landed_columns(layout, all_names(layout, heads))
 
 
 def read_heads(layout: Layout, found: Found) -> list[Headed]:
     """Each file with its head; raises SourceError naming every file whose header is not like the first one's."""
-    heads, problems = [], []
+    heads, problems = list[Headed](), list[Problem]()
+    empty: list[FoundFile] = []
     for file in found.files:
         try:
             heads.append(Headed(file, _head(layout, file)))
+        except EmptyFileError as error:
+            empty.append(file)
+            problems += [] if layout.may_be_empty else error.problems
         except SourceError as error:
             problems += error.problems
     for other in heads[1:]:
         problems += _differences(layout, heads[0], other)
     if heads:
-        problems += _unusable(layout, heads[0])
+        problems += _unusable(layout, heads[0].file, all_names(layout, heads))
+    elif not problems and layout.header is None and layout.format == "csv":
+        do = "export one again with its header line, or give the names: header: [...]"
+        problems.append(Problem(layout.where, "every file is empty, so none names the columns", do))
     if problems:
         raise SourceError(problems)
-    return heads
+    names = heads[0].head.names if heads else layout.header or tuple(layout.columns)
+    heads += [Headed(file, Head(names, "", 1)) for file in empty]
+    return sorted(heads, key=lambda headed: headed.file.shown)
+
+
+def all_names(layout: Layout, heads: Sequence[Headed]) -> tuple[str, ...]:
+    """The columns of the files, those that not every file has, or none yet, at the end."""
+    names = heads[0].head.names
+    return names + tuple(name for name in layout.optional if name not in names)
 
 
 def landed_columns(layout: Layout, names: Sequence[str]) -> tuple[str, ...]:
@@ -76,9 +91,7 @@ def check_columns_named(layout: Layout, names: Sequence[str], named: Iterable[tu
 def _head(layout: Layout, file: FoundFile) -> Head:
     where = layout.at(file.shown)
     if file.state.size == 0:
-        raise SourceError(
-            Problem(where, "the file is empty", "export it again; a file without rows needs its header line")
-        )
+        raise EmptyFileError(where)
     if layout.format == "parquet":
         head = Head(parquet_names(file.path, where), "", 1)
     else:
@@ -90,9 +103,11 @@ def _head(layout: Layout, file: FoundFile) -> Head:
 
 def _differences(layout: Layout, first: Headed, other: Headed) -> list[Problem]:
     """Another order of the same columns is no difference: columns go by name."""
-    missing = [name for name in first.head.names if name not in other.head.names]
-    added = [name for name in other.head.names if name not in first.head.names]
-    if not missing and not added and len(first.head.names) == len(other.head.names):
+    passed_over = set(layout.optional)
+    missing = [name for name in first.head.names if name not in {*other.head.names, *passed_over}]
+    added = [name for name in other.head.names if name not in {*first.head.names, *passed_over}]
+    twice = len(set(other.head.names)) < len(other.head.names)
+    if not missing and not added and not twice:
         return []
     if 2 * len(missing) > len(first.head.names):
         # Perhaps a file without a header line: its first row is then patients' data and must not be shown.
@@ -104,13 +119,13 @@ def _differences(layout: Layout, first: Headed, other: Headed) -> list[Problem]:
     if added:
         parts.append(f"has {_quoted(added)} besides")
     found = f"its header differs from that of {first.file.shown}: {' and '.join(parts) or 'a name occurs twice'}"
-    do = "files of one source have the same columns: export them again, or declare two sources"
+    do = "export them again, or name columns that not every file has: optional: [...]"
     return [Problem(layout.at(other.file.shown), found, do)]
 
 
-def _unusable(layout: Layout, headed: Headed) -> list[Problem]:
+def _unusable(layout: Layout, file: FoundFile, names: Sequence[str]) -> list[Problem]:
     """Names that the landed rows cannot have."""
-    where, names = layout.at(headed.file.shown), headed.head.names
+    where = layout.at(file.shown)
     problems = []
     if unnamed := [str(place) for place, name in enumerate(names, 1) if not name]:
         found = f"column {', '.join(unnamed)} of {len(names)} has no name"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ from dure.landing.cells import cleaned, nfkc, null_value_set, trimmed_and_null
 from dure.landing.delimited import read_delimited
 from dure.landing.find import find_files
 from dure.landing.fixed_width import read_fixed_width
-from dure.landing.header import NFKC_SUFFIX, Headed, check_columns_named, landed_columns, read_heads
+from dure.landing.header import NFKC_SUFFIX, Headed, all_names, check_columns_named, landed_columns, read_heads
 from dure.landing.keys import joined, key_text, null_where_all_null, row_hash
 from dure.landing.layout import Layout, layout_of
 from dure.landing.opened import InputFile, OpenedFile, input_file
@@ -71,6 +71,7 @@ def land_source(
     out: Path,
     person: tuple[str, ...] | None = None,
     opted_out: frozenset[str] = frozenset(),
+    left_behind: frozenset[str] = frozenset(),
     known_columns: tuple[str, ...] | None = None,
     progress: Progress | None = None,
 ) -> Landed:
@@ -78,7 +79,9 @@ def land_source(
 
     One row a record: the columns as text, trimmed, NULL where empty or a null value; `_file`, the path relative to the
     extract; `_row`, the number of the record in its file; `_key`, the key text (all columns in the order of their names
-    where the source has no key), NULL where every part is; `_row_hash`, over all columns in the order of their names.
+    where the source has no key), NULL where every part is; `_row_hash`, over the columns that are kept in the order of
+    their names. Columns in `left_behind` are read but not kept (docs/adr/0013-columns-left-behind.md); where the source
+    has no key they still are part of the key and the hash.
     Records that cannot be read go to `out/_rejects`, those of patients who opted out (key text of the `person` columns in
     `opted_out`) to `out/_opted_out`, without their content. `known_columns` are those of the snapshot before: a new one is
     a warning, a lost one an error.
@@ -89,7 +92,7 @@ def land_source(
     layout = layout_of(name, source, defaults)
     found = find_files(layout.where, source.path, extract)
     heads = read_heads(layout, found)
-    names = heads[0].head.names
+    names = all_names(layout, heads)
     named = [("key", column) for column in layout.key] + [("nfkc", column) for column in layout.nfkc]
     check_columns_named(layout, names, named + [("person", column) for column in person or ()])
     new = _new_columns(layout, names, known_columns)
@@ -99,7 +102,7 @@ def land_source(
             Problem(layout.where, f"new columns: {', '.join(new)}", "map them, or name them under left_out")
         )
     try:
-        with _Landing(layout, names, out, person or (), opted_out) as landing:
+        with _Landing(layout, names, out, person or (), opted_out, left_behind) as landing:
             files = [landing.land(headed, part, progress) for part, headed in enumerate(heads)]
             landing.finish()
     except OSError as error:
@@ -129,7 +132,8 @@ def _new_columns(layout: Layout, names: tuple[str, ...], known: tuple[str, ...] 
     known = tuple(c for c in known if not (c.endswith(NFKC_SUFFIX) and c.removesuffix(NFKC_SUFFIX) in known))
     if lost := [column for column in known if column not in names]:
         found = f"lost columns that the snapshot before had: {', '.join(lost)}"
-        raise SourceError(Problem(layout.where, found, "export them again, or give header: [...]"))
+        do = "export them again; columns that come and go stand under optional: [...]"
+        raise SourceError(Problem(layout.where, found, do))
     return tuple(column for column in names if column not in known)
 
 
@@ -137,13 +141,20 @@ class _Landing:
     """The files of one source on their way; a context that leaves no open file behind."""
 
     def __init__(
-        self, layout: Layout, names: tuple[str, ...], out: Path, person: tuple[str, ...], opted_out: frozenset[str]
+        self,
+        layout: Layout,
+        names: tuple[str, ...],
+        out: Path,
+        person: tuple[str, ...],
+        opted_out: frozenset[str],
+        left_behind: frozenset[str],
     ) -> None:
+        needed = {*layout.key, *layout.nfkc, *person}
+        kept = tuple(name for name in names if name in needed or name not in left_behind)
         self._layout = layout
-        self._names = names
-        self._columns = landed_columns(layout, names)
+        self._columns = landed_columns(layout, kept)
         self._schema = landed_schema(self._columns)
-        self._by_name = sorted(names)
+        self._by_name = sorted(kept if layout.key else names)
         self._folder = out / layout.source
         self._opt_out_path = out / "_opted_out" / f"{layout.source}.parquet"
         self._person = person
@@ -196,7 +207,7 @@ class _Landing:
         read = 0
         writer = PartWriter(path, self._schema, self._pool)
         try:
-            with _Reading(self._layout, headed, rejects, self._pool, careful=careful) as reading:
+            with _Reading(self._layout, headed, rejects, self._pool, self._by_name, careful=careful) as reading:
                 with closing(_read_ahead(reading.batches, self._pool)) as batches:
                     for batch in batches:
                         read += len(batch.rows)
@@ -222,7 +233,10 @@ class _Landing:
     def _landed(self, batch: TextBatch, shown: str) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
         """The rows to land and those of patients who opted out."""
         clean = trimmed_and_null if batch.nulls_done else cleaned
-        columns = {name: clean(batch.columns[name], self._nulls) for name in self._names}
+        absent = {
+            n: pa.repeat(pa.scalar(None, pa.string()), len(batch.rows)) for n in self._by_name if n not in batch.columns
+        }
+        columns = {n: absent[n] if n in absent else clean(batch.columns[n], self._nulls) for n in self._by_name}
         every = [columns[name] for name in self._by_name]
         whole = joined(every)
         key = [columns[name] for name in self._layout.key]
@@ -265,10 +279,18 @@ class _Reading:
     """One reading of one file by the reader of its format."""
 
     def __init__(
-        self, layout: Layout, headed: Headed, rejects: FileRejects, pool: ThreadPoolExecutor, *, careful: bool
+        self,
+        layout: Layout,
+        headed: Headed,
+        rejects: FileRejects,
+        pool: ThreadPoolExecutor,
+        wanted: Collection[str],
+        *,
+        careful: bool,
     ) -> None:
         self._layout, self._headed, self._rejects = layout, headed, rejects
         self._pool = pool
+        self._wanted = frozenset(wanted)
         self._careful = careful
         self._opened: OpenedFile | None = None
         self.batches: Iterator[TextBatch] = iter(())
@@ -278,11 +300,14 @@ class _Reading:
         where = layout.at(file.shown)
         if layout.format == "parquet":
             self._digest = self._pool.submit(_sha256, file.path)
-            self.batches = read_parquet(file.path, where)
+            self.batches = read_parquet(file.path, where, self._wanted)
             return self
-        reader = read_fixed_width if layout.format == "fixed" else read_delimited
         self._opened = OpenedFile(file.path, file.shown, where, file.state).__enter__()
-        self.batches = reader(self._opened, layout, head, self._rejects, careful=self._careful)
+        careful = self._careful
+        if layout.format == "fixed":
+            self.batches = read_fixed_width(self._opened, layout, head, self._rejects, careful=careful)
+        else:
+            self.batches = read_delimited(self._opened, layout, head, self._rejects, self._wanted, careful=careful)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -26,6 +26,9 @@ class Layout:
     columns: dict[str, tuple[int, int]]
     unit: Literal["characters", "bytes"]
     skip_lines: int
+    footer: tuple[str, ...]
+    optional: tuple[str, ...]
+    may_be_empty: bool
     null_values: tuple[str, ...]
     key: tuple[str, ...]
     nfkc: tuple[str, ...]
@@ -58,6 +61,9 @@ def layout_of(name: str, source: FileSource, defaults: Defaults) -> Layout:
         columns={column: (int(start), int(length)) for column, (start, length) in (source.columns or {}).items()},
         unit=source.unit,
         skip_lines=source.skip_lines,
+        footer=tuple(source.footer),
+        optional=tuple(source.optional or ()),
+        may_be_empty=source.may_be_empty,
         null_values=tuple(defaults.null_values if source.null_values is None else source.null_values),
         key=tuple(source.key or ()),
         nfkc=tuple(source.nfkc or ()),

@@ -8,7 +8,7 @@ NULL. Lists, structs, maps, intervals and bytes have no such form and are refuse
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -40,12 +40,13 @@ def parquet_names(path: Path, where: str) -> tuple[str, ...]:
     return tuple(schema.names)
 
 
-def read_parquet(path: Path, where: str) -> Iterator[TextBatch]:
-    """The rows of one file."""
+def read_parquet(path: Path, where: str, wanted: Collection[str]) -> Iterator[TextBatch]:
+    """The wanted columns of the rows of one file."""
     row = 1
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            columns_wanted = [name for name in file.schema_arrow.names if name in wanted]
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns_wanted):
                 columns = {
                     name: text_of(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)
                 }

@@ -47,7 +47,7 @@ class PartWriter:
         self._writer = pq.ParquetWriter(
             path,
             schema,
-            compression="snappy",
+            compression="lz4",
             use_dictionary=[name for name in schema.names if name not in _WITHOUT_DICTIONARY],
             write_statistics=["_row"],
             store_schema=False,

@@ -30,6 +30,14 @@ class Head:
     first_row: int
 
 
+class EmptyFileError(SourceError):
+    """A file without content; the spec may say that this happens."""
+
+    def __init__(self, where: str) -> None:
+        do = "export it again; a file without rows needs its header line, or may_be_empty: true in its source"
+        super().__init__(Problem(where, "the file is empty", do))
+
+
 def record_pattern(layout: Layout) -> re.Pattern[str]:
     """Matches one record with its line end (or the end of the text); no match: a quote is still open."""
     if layout.format == "fixed":
@@ -95,8 +103,7 @@ def read_head(source: Bytes, layout: Layout) -> Head:
             return head
         if ended or len(text) > LONGEST_RECORD:
             if not text.strip():
-                do = "export it again; a file without rows needs its header line"
-                raise SourceError(Problem(source.where, "the file is empty", do))
+                raise EmptyFileError(source.where)
             found = f"no end of the header within {len(text):,} characters: a quote is not closed, or lines are missing"
             raise SourceError(Problem(source.where, found, "check quote, skip_lines and encoding of the source"))
 

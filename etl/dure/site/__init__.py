@@ -3,5 +3,6 @@
 from dure.site.columns import check_columns
 from dure.site.load import load_site
 from dure.site.loaded import Site, VocabularySpec
+from dure.site.names import of_one_id
 
-__all__ = ["Site", "VocabularySpec", "check_columns", "load_site"]
+__all__ = ["Site", "VocabularySpec", "check_columns", "load_site", "of_one_id"]

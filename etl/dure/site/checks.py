@@ -13,7 +13,7 @@ from dure.site.entries import Entry
 from dure.site.keys import check_labels, check_references
 from dure.site.loaded import Draft
 from dure.site.sources import FileSource, ViewSource
-from dure.site.values import DateOf, EventRow, YearOf
+from dure.site.values import DateOf, EventRow, RrnRace, RrnSex, YearOf
 from dure.site.views import View
 from dure.site.walk import Path, maps_named, parts, vocabularies_named
 from dure.site.yaml_text import closest
@@ -68,6 +68,14 @@ def _check_sources(draft: Draft, views: Mapping[str, View]) -> Iterator[Problem]
                 yield document.problem(
                     path, f"{source.view} does not select from {used}", "name the source that it reads"
                 )
+        for folded, fold in source.folded.items():
+            parts_of_key = len(_key_of(draft, source.of))
+            if fold.parent and source.of in sources and len(fold.parent) != parts_of_key:
+                found = (
+                    f"the parent has {len(fold.parent)} parts, but the key of {source.of} has {parts_of_key or 'none'}"
+                )
+                do = f"name the columns of {folded} that hold the key of {source.of}, in its order"
+                yield document.problem((*at, "folds", folded, "parent"), found, do)
         view = views.get(name)
         if view and source.of in view.reads and source.of not in view.rows_of:
             carried = f"carries those of {', '.join(sorted(view.rows_of))}" if view.rows_of else "selects neither"
@@ -80,6 +88,18 @@ def _check_sources(draft: Draft, views: Mapping[str, View]) -> Iterator[Problem]
             where = document.where(at)
             do = "remove it from ignored, or remove the entry"
             yield document.problem(("ignored", name), f"'{name}' is ignored, but {where} reads it", do)
+
+
+def _key_of(draft: Draft, name: str | None) -> list[str]:
+    """The key of a source, for a view without one that of its `of`; empty where there is none."""
+    seen = set[str]()
+    while name and name not in seen:
+        seen.add(name)
+        source = draft.spec.sources.get(name)
+        if source is None or source.key:
+            return list(source.key or []) if source else []
+        name = source.of if isinstance(source, ViewSource) else None
+    return []
 
 
 def _readers(draft: Draft) -> Iterator[tuple[str, Path]]:
@@ -175,7 +195,7 @@ def _check_source_of_entry(draft: Draft, at: Path, entry: Entry) -> Iterator[Pro
 
 
 def _check_names(draft: Draft, at: Path, entry: Entry) -> Iterator[Problem]:
-    """Maps and vocabularies that a value names."""
+    """Maps and vocabularies that a value names, and facts of a resident number where they belong."""
     for role in roles(entry.TABLE).values():
         value = entry.given(role.name)
         if value is None:
@@ -185,6 +205,11 @@ def _check_names(draft: Draft, at: Path, entry: Entry) -> Iterator[Problem]:
             yield from _check_map(draft, path, name, use, arity)
         for path, name in vocabularies_named(value, here):
             yield from _check_vocabulary(draft, path, name)
+        for path, part in parts(value, here):
+            says = "gender" if isinstance(part, RrnSex) else "race" if isinstance(part, RrnRace) else role.name
+            if says != role.name:
+                found = f"a resident number's {says} stands where {role.name} belongs"
+                yield draft.document.problem(path, found, "rrn_sex gives gender, rrn_race gives race")
 
 
 def _check_map(draft: Draft, path: Path, name: str, use: str, arity: int) -> Iterator[Problem]:

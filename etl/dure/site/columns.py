@@ -13,6 +13,8 @@ from dure.site.yaml_text import closest
 
 # What landing adds to every source.
 _LANDED = ("_file", "_row")
+_LONGEST_SHOWN = 60
+_HEADER_HINT = "is the first line of each file its header? check delimiter, encoding, header and skip_lines"
 _VALUE_HINT = "a bare word is a column; a fixed value is {literal: …}"
 _EXPRESSION_HINT = "there are no expressions: a named function ({product: […]}, {join: […]}, {first_of: […]}) or a view"
 
@@ -36,8 +38,8 @@ def source_columns(source: FileSource | ViewSource, at: Path) -> Iterator[tuple[
     """(path, column) of every column that a source's own declaration names."""
     yield from columns_read(source.key, (*at, "key"))
     if isinstance(source, ViewSource):
-        for folded, column in source.folds.items():
-            yield (*at, "folds", folded), column
+        for folded, fold in source.folded.items():
+            yield (*at, "folds", folded), fold.rows
         return
     yield from columns_read(source.keep, (*at, "keep"))
     yield from columns_read(source.nfkc, (*at, "nfkc"))
@@ -48,21 +50,40 @@ def source_columns(source: FileSource | ViewSource, at: Path) -> Iterator[tuple[
         yield from columns_read(columns, (*at, "left_out", reason))
 
 
+def parent_columns(site: Site, name: str) -> Iterator[tuple[Path, str]]:
+    """(path, column) of the columns of a source by which views that fold its rows find the row each belongs to."""
+    for view, source in site.spec.sources.items():
+        fold = source.folded.get(name) if isinstance(source, ViewSource) else None
+        if fold is not None:
+            yield from columns_read(fold.parent, ("sources", view, "folds", name, "parent"))
+
+
 def check_columns(site: Site, headers: Mapping[str, tuple[str, ...]]) -> list[Problem]:
     """Columns that the spec reads and `headers` (source or view -> columns) do not have; other sources are passed over."""
     has = {name: _with_landed(site.spec.sources.get(name), columns) for name, columns in headers.items()}
-    problems = []
-    for name, source in site.spec.sources.items():
-        if name in has:
-            for path, column in source_columns(source, ("sources", name)):
-                if column not in has[name]:
-                    problems.append(_missing(site, path, column, name, headers[name], in_value=False))
-    for at, entry in site.entries():
-        if entry.from_ in has:
-            for path, column, in_value in entry_columns(entry, at):
-                if column not in has[entry.from_]:
-                    problems.append(_missing(site, path, column, entry.from_, headers[entry.from_], in_value))
+    read = [
+        (name, path, column, False)
+        for name, source in site.spec.sources.items()
+        for path, column in (*source_columns(source, ("sources", name)), *parent_columns(site, name))
+    ]
+    read += [(entry.from_, *each) for at, entry in site.entries() for each in entry_columns(entry, at)]
+    shown = {name: _shown(site, name, columns, {each[2] for each in read}) for name, columns in headers.items()}
+    problems = [
+        _missing(site, path, column, name, shown[name], in_value)
+        for name, path, column, in_value in read
+        if name in has and column not in has[name]
+    ]
     return list(dict.fromkeys(problems))
+
+
+def _shown(site: Site, name: str, header: tuple[str, ...], read: set[str]) -> tuple[str, ...]:
+    """The columns that a message may show: none where the first line, as nothing in it is known, may be a patient."""
+    source = site.spec.sources.get(name)
+    of_file = isinstance(source, FileSource) and source.format == "csv" and source.header is None
+    if of_file and not read & set(header):
+        return ()
+    # A quote left open in the header swallows rows of data.
+    return tuple(column for column in header if len(column) <= _LONGEST_SHOWN and "\n" not in column)
 
 
 def unread_columns(site: Site) -> list[Problem]:
@@ -72,6 +93,7 @@ def unread_columns(site: Site) -> list[Problem]:
         read[entry.from_] |= {column for _, column, _ in entry_columns(entry, at)}
     for name, source in site.spec.sources.items():
         read[name] |= {column for _, column in source_columns(source, ("sources", name))}
+        read[name] |= {column for _, column in parent_columns(site, name)}
     in_views = "\n".join(site.views.values())
     through_views = set().union(*(read[name] for name in site.views))
     problems = []
@@ -91,6 +113,26 @@ def unread_columns(site: Site) -> list[Problem]:
     return problems
 
 
+def left_behind(site: Site, name: str) -> frozenset[str]:
+    """The columns of a file source that left_out names and nothing reads; a view reads whatever its text mentions."""
+    source = site.spec.sources[name]
+    assert isinstance(source, FileSource)
+    read = {column for at, entry in site.entries() for _, column, _ in entry_columns(entry, at)}
+    of_views = [(view, site.spec.sources[view]) for view in site.views]
+    read |= {column for view, declared in of_views for _, column in source_columns(declared, ("sources", view))}
+    read |= {*_names(source.keep), *(column for rule in source.exclude for column in rule.where)}
+    read |= {*(source.key or []), *(source.nfkc or []), *(column for _, column in parent_columns(site, name))}
+    # Engines take ID and id for one column.
+    mentioned = "\n".join(site.views.values()).casefold()
+    read = {column.casefold() for column in read}
+    named = {column for columns in source.left_out.values() for column in columns}
+    return frozenset(c for c in named if c.casefold() not in read and c.casefold() not in mentioned)
+
+
+def _names(value: object) -> list[str]:
+    return [column for _, column in columns_read(value, ())]
+
+
 def _feeds(site: Site, name: str, view: str) -> bool:
     return name in site.views[view]
 
@@ -105,6 +147,7 @@ def _missing(site: Site, path: Path, column: str, source: str, header: tuple[str
     if in_value:
         do = _EXPRESSION_HINT if any(sign in column for sign in "+-*/()'\"=<>|,") else _VALUE_HINT
     else:
-        shown = ", ".join(header[:40]) + (", …" if len(header) > 40 else "")
-        do = f"columns: {shown}"
+        do = "columns: " + ", ".join(header[:40]) + (", …" if len(header) > 40 else "")
+    if not header:
+        do = _HEADER_HINT
     return site.document.problem(path, found, do)

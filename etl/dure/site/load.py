@@ -19,6 +19,9 @@ from dure.site.extract import unread_files
 from dure.site.fixed_maps import FixedMap, inline_map, lift_inline_maps, read_map
 from dure.site.loaded import Draft, Site, VocabularySpec
 from dure.site.local_concepts import LocalConcept, read_blocks, read_concepts
+from dure.site.local_ids import FILE as REGISTRY
+from dure.site.local_ids import check_concepts, read_local_ids
+from dure.site.names import folder_of
 from dure.site.pruning import NAMED_SECTIONS, entries_of, pruned
 from dure.site.shapes import Closed
 from dure.site.spec import ConsortiumSpec, Defaults, FileSource, Spec, ViewSource, Vocabulary
@@ -37,24 +40,7 @@ def load_site(name: str, sites: Sequence[Path], extract: Path | None = None, hea
     `header_of` reads the header of a file source; with it and an extract, every column that the spec reads is looked
     for too. Raises ConfigurationError with every problem found, or SourceError where only the extract is wrong.
     """
-    return _Loader(_folder_of(name, sites)).load(extract, header_of)
-
-
-def site_names(sites: Sequence[Path]) -> list[str]:
-    """The sites that the folders hold, by name."""
-    found = {path.parent.name for folder in sites if folder.is_dir() for path in folder.glob("*/site.yaml")}
-    return sorted(found)
-
-
-def _folder_of(name: str, sites: Sequence[Path]) -> Path:
-    for folder in sites:
-        if (folder / name / "site.yaml").is_file():
-            return folder / name
-    known = site_names(sites)
-    looked = ", ".join(str(folder) for folder in sites) or "no folder"
-    there = f"sites there: {', '.join(known)}" if known else "no site is there"
-    do = f"looked in {looked}; {there}. --sites or DURE_SITES names the folder that holds {name}/site.yaml"
-    raise ConfigurationError(f"no site '{name}'{closest(name, known)}", do)
+    return _Loader(folder_of(name, sites)).load(extract, header_of)
 
 
 @dataclass
@@ -152,7 +138,18 @@ class _Loader:
                 )
                 self.problems += problems
                 found += concepts
+                self.problems += self._remembered(owner, name, blocks, concepts, shown)
         return tuple(found)
+
+    def _remembered(
+        self, owner: _Owner, name: str, blocks: dict[str, int], concepts: list[LocalConcept], shown: str
+    ) -> list[Problem]:
+        """What is wrong with the ids that an owner's codes were once given."""
+        if not (owner.folder / REGISTRY).exists():
+            return []
+        registry = f"{owner.label}/{REGISTRY}"
+        known, problems = read_local_ids(self._read(owner.folder / REGISTRY, registry), registry, name, blocks)
+        return problems or check_concepts(concepts, known, shown, registry)
 
     def _document(self, folder: Path, name: str, label: str) -> _Owner:
         path = folder / name
@@ -361,7 +358,7 @@ class _Loader:
                 try:
                     headers[name] = header_of(name, source, site.defaults, extract)
                 except DureError as error:
-                    unreadable += error.problems
+                    unreadable += map(site.located, error.problems)
         site = replace(site, headers=headers)
         wrong = check_columns(site, headers)
         if unreadable and not wrong and not spec_is_wrong:

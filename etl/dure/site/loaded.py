@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -67,6 +67,14 @@ class Site:
     def where(self, *steps: Step) -> str:
         """File, line and path of a place in the spec, for messages: `site.where("tables", "person", 0, "birth")`."""
         return self.document.where(steps)
+
+    def located(self, problem: Problem) -> Problem:
+        """A problem of landing, which knows `sources.NAME` alone, with the file and the line of that place."""
+        place, _, file = problem.where.partition(" ")
+        if not place.startswith("sources."):
+            return problem
+        where = self.where(*place.split("."))
+        return replace(problem, where=f"{where} {file}".rstrip())
 
 
 @dataclass

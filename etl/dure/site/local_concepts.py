@@ -29,7 +29,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class LocalConcept:
-    """One local concept; never standard."""
+    """One local concept."""
 
     concept_id: int
     concept_name: str
@@ -40,9 +40,10 @@ class LocalConcept:
     valid_start_date: date
     valid_end_date: date
 
-    def row(self) -> dict[str, object]:
-        """The row of CONCEPT."""
-        return {name: getattr(self, name) for name in COLUMNS} | {"standard_concept": None, "invalid_reason": None}
+    def row(self, *, standard: bool = False) -> dict[str, object]:
+        """The row of CONCEPT; `standard` where the consortium's map adopts the concept."""
+        mark = "S" if standard else None
+        return {name: getattr(self, name) for name in COLUMNS} | {"standard_concept": mark, "invalid_reason": None}
 
 
 def read_blocks(content: bytes, shown: str) -> tuple[dict[str, int], list[Problem]]:

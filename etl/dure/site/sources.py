@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from dure.site.shapes import Closed, Headed, Name, Names, Shape, Whole, described, mistake, one_or_many
+from dure.site.shapes import Closed, Headed, Name, Names, Shape, Whole, YesNo, described, mistake, one_or_many
 from dure.site.values import Keep, Where
 from dure.site.yaml_text import closest
 
@@ -104,6 +104,9 @@ class FileSource(Headed):
     header: Names | None = None
     columns: Annotated[dict[str, Span], Field(min_length=1)] | None = None
     skip_lines: Whole = 0
+    footer: Annotated[list[Name], BeforeValidator(one_or_many)] = Field(default_factory=list)
+    optional: Names | None = None
+    may_be_empty: YesNo = False
     key: Names | None = None
     keep: Keep | None = None
     exclude: list[Exclude] = Field(default_factory=list)
@@ -140,6 +143,12 @@ class FileSource(Headed):
             raise mistake("encoding or skip_lines with format: parquet", "remove it; Parquet carries its own")
         if self.skip_lines < 0:
             raise mistake(f"skip_lines: {self.skip_lines}", "lines to skip before the header, 0 or more")
+        if self.footer and self.format != "csv":
+            raise mistake(f"footer with format: {self.format}", "leave such lines out by a rule under exclude")
+        if self.optional and (self.format == "fixed" or self.header):
+            raise mistake("optional in files that do not name their columns", "declare a source for each layout")
+        if self.may_be_empty and self.format == "parquet":
+            raise mistake("may_be_empty with format: parquet", "Parquet without rows still has its columns; remove it")
         if self.header and len(set(self.header)) < len(self.header):
             twice = sorted({name for name in self.header if self.header.count(name) > 1})
             raise mistake(f"header names {', '.join(twice)} twice", "each column needs its own name")
@@ -147,6 +156,23 @@ class FileSource(Headed):
         if len(set(rules)) < len(rules):
             raise mistake("two exclude rules have one name", "rows are counted by rule: give each its own")
         return self
+
+
+class Fold(Headed):
+    """How a view tells of the rows of another source that it folds.
+
+    `rows` is the view's column that counts them.  `parent` are the columns of the folded source that name, by its key,
+    the row of the view's `of` to which a row belongs: one that belongs to none is counted instead of stopping the run.
+    """
+
+    HEAD: ClassVar[str] = "rows"
+    rows: Name
+    parent: Names | None = None
+
+
+Folded = Annotated[
+    Name | Fold, Shape("what a view folds", "the column that counts the rows, or {rows: COL, parent: KEY}")
+]
 
 
 class ViewSource(Headed):
@@ -157,7 +183,7 @@ class ViewSource(Headed):
     of: Name | None = None
     grain: Literal["one", "many"] = "one"
     key: Names | None = None
-    folds: dict[str, Name] = Field(default_factory=dict)
+    folds: dict[str, Folded] = Field(default_factory=dict)
     drops: Name | None = None
 
     @model_validator(mode="after")
@@ -167,7 +193,14 @@ class ViewSource(Headed):
             raise mistake("a view must say whose rows it holds", do)
         if self.grain == "many" and not self.key:
             raise mistake("a view of grain many needs its own key", "e.g. key: [PERSON_ID, YEAR, ITEM]")
+        if not self.of and any(fold.parent for fold in self.folded.values()):
+            raise mistake("folded rows have a parent, but the view has no of", "of: the source of the parents")
         return self
+
+    @property
+    def folded(self) -> dict[str, Fold]:
+        """The folds, each with all that may be said of it."""
+        return {name: Fold(rows=fold) if isinstance(fold, str) else fold for name, fold in self.folds.items()}
 
 
 Source = Annotated[FileSource | ViewSource, Shape("a source", "{path: …} for files or {view: views/….sql, of: …}")]

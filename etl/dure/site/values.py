@@ -120,6 +120,13 @@ class RrnSex(Headed):
     rrn_sex: Name
 
 
+class RrnRace(Headed):
+    """Korean where a Korean resident registration number is that of a national; 0 where it is a foreigner's."""
+
+    HEAD: ClassVar[str] = "rrn_race"
+    rrn_race: Name
+
+
 class FirstCoded(Headed):
     """The first coded value that finds a concept."""
 
@@ -128,7 +135,7 @@ class FirstCoded(Headed):
 
 
 Coded = Annotated[
-    CodedColumn | CodedLiteral | Concept | RrnSex | FirstCoded,
+    CodedColumn | CodedLiteral | Concept | RrnSex | RrnRace | FirstCoded,
     Shape(
         "a coded value",
         "{column: COL, vocabulary: V}, {column: COL, map: M}, {literal: CODE, vocabulary: V}, {concept_id: N} "

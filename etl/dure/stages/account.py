@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import Row
 
 from dure.accounting import counts
-from dure.accounting.reasons import Note, Outcome
+from dure.accounting.reasons import Note, Outcome, Reason
 from dure.accounting.reconciliation import Reconciliation, RuleCount, SourceCount, TableCount, ViewCount
 from dure.errors import Problem
 from dure.landing import Landed
@@ -22,12 +20,13 @@ from dure.site.spec import FileSource, ViewSource
 from dure.stages.derive import Derived
 from dure.stages.frames import collected
 from dure.stages.mapping import Mapped
-from dure.stages.prepare import Prepared, root_source
+from dure.stages.parallel import each
+from dure.stages.prepare import Prepared
+from dure.stages.rules import root_source
+from dure.stages.source_rows import Counted
 from dure.tables.rule import Rule
 from dure.vocab import Resolution
-
-# What a spreadsheet would run as a formula when a cell begins with it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from dure.vocab.spreadsheet import write_csv
 
 
 @dataclass(frozen=True)
@@ -49,28 +48,40 @@ def count_rules(mapped: Mapped) -> RuleRows:
     return RuleRows(by_rule, given)
 
 
+@dataclass(frozen=True)
+class RowCounts:
+    """What became of the rows of each source, and what rules lost by moving rows, by rule folder."""
+
+    sources: list[SourceCount]
+    lost: Mapping[str, dict[str, int]]
+
+
+def count_rows(
+    site: Site, landed: Mapping[str, Landed], prepared: Prepared, mapped: Mapped, rules: RuleRows
+) -> RowCounts:
+    """Everything that is counted by looking at mapped frames again; needs no table of the CDM."""
+    files = [(name, source) for name, source in site.spec.sources.items() if isinstance(source, FileSource)]
+    sources = each(lambda named: _source(site, *named, landed[named[0]], prepared, mapped), files)
+    return RowCounts(list(sources), _lost(mapped, rules))
+
+
 def reconcile(
     site: Site,
-    landed: Mapping[str, Landed],
     prepared: Prepared,
     mapped: Mapped,
     rules: RuleRows,
+    rows: RowCounts,
     tables: Mapping[str, int],
     derived: frozenset[str],
     left: Derived,
 ) -> Reconciliation:
     """Puts all counts together; the caller checks the balance."""
-    lost = _lost(mapped, rules)
     made = Reconciliation(
         site=site.spec.site.id,
         ignored=dict(site.spec.ignored),
         views=[_view(site, name, prepared) for name, s in site.spec.sources.items() if isinstance(s, ViewSource)],
-        rules=[_rule(rule, prepared, rules.by_rule[rule.folder], lost[rule.folder]) for rule, _ in mapped],
-        sources=[
-            _source(site, name, source, landed[name], prepared, mapped)
-            for name, source in site.spec.sources.items()
-            if isinstance(source, FileSource)
-        ],
+        rules=[_rule(rule, prepared, rules.by_rule[rule.folder], rows.lost.get(rule.folder, {})) for rule, _ in mapped],
+        sources=rows.sources,
         persons_without_period=left.persons_without_period,
         exposures_without_era=left.without_era,
         exposures_without_dose=left.without_dose,
@@ -79,11 +90,11 @@ def reconcile(
     made.tables = [
         TableCount(
             table=table,
-            rows=rows,
+            rows=n,
             derived=table in derived,
             by_rule={} if table in derived else {names[f]: n for f, n in sorted(rules.given.get(table, {}).items())},
         )
-        for table, rows in tables.items()
+        for table, n in tables.items()
     ]
     return made
 
@@ -148,8 +159,13 @@ def _view(site: Site, name: str, prepared: Prepared) -> ViewCount:
         rows=counted.rows,
         grain=view.grain,
         drops=view.drops,
-        folds={other: prepared.counted[other].goes_on for other in view.folds},
+        folds={other: _folded(prepared.counted[other]) for other in view.folds},
     )
+
+
+def _folded(counted: Counted) -> int:
+    """The rows of a source that a view folds: all that go on, but those without the row that they belong to."""
+    return counted.goes_on - sum(counted.not_folded.values())
 
 
 def _goes_on(site: Site, name: str, prepared: Prepared) -> int:
@@ -200,7 +216,10 @@ def _row_outcomes(site: Site, name: str, made: SourceCount, prepared: Prepared, 
     ]
     direct = any(rule.source == name for rule, _ in readers)
     if not readers and any(isinstance(s, ViewSource) and name in s.folds for s in site.spec.sources.values()):
-        made.folded = made.goes_on
+        missing = prepared.counted[name].not_folded
+        made.folded = _folded(prepared.counted[name])
+        made.no_parent = missing.get(Reason.NO_PARENT.value, 0)
+        made.left_by_view = {why: n for why, n in missing.items() if why != Reason.NO_PARENT.value}
     elif not views:
         made.not_claimed = prepared.counted[name].not_claimed
     elif _one_after_the_other(name, views) and {rule.source for rule, _ in readers} <= {views[-1][0]}:
@@ -236,7 +255,7 @@ def mapping_problems(resolution: Resolution, reports: Path) -> list[Problem]:
     """Writes mapping_problems.csv and returns one warning a rule, with how many codes it concerns."""
     reports.mkdir(parents=True, exist_ok=True)
     found = resolution.problems
-    _write_csv(
+    write_csv(
         reports / "mapping_problems.csv",
         list(found.columns),
         found.astype(object).where(found.notna(), "").values.tolist(),
@@ -247,43 +266,14 @@ def mapping_problems(resolution: Resolution, reports: Path) -> list[Problem]:
     ]
 
 
-def write_evidence(made: Reconciliation, mapped: Mapped, reports: Path, resolved: Path) -> None:
-    """reconciliation.json and .csv, unmapped.csv, rejects.parquet, resolved_codes.parquet in the reports folder."""
-    reports.mkdir(parents=True, exist_ok=True)
-    (reports / "reconciliation.json").write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    _write_csv(reports / "reconciliation.csv", ["level", "name", "outcome", "reason", "rows"], made.lines())
-    _write_csv(
-        reports / "unmapped.csv",
-        ["source", "table", "role", "vocabulary", "code", "description", "records", "cumulative_share"],
-        _unmapped(mapped),
-    )
+def write_rejects(mapped: Mapped, reports: Path) -> None:
+    """rejects.parquet in the reports folder, where there is any entry."""
     if mapped:
         pq.write_table(counts.rejects(mapped).toArrow(), reports / "rejects.parquet")
-    pq.write_table(pq.read_table(resolved), reports / "resolved_codes.parquet")
 
 
-def _unmapped(mapped: Mapped) -> list[list[object]]:
-    """Unmapped codes, most records first; the share is cumulative over all of them."""
-    frame = counts.unmapped_codes(mapped)
-    rows = [row.asDict() for row in frame.collect()] if frame is not None else []
-    rows.sort(key=lambda r: (-r["records"], r["source"], r["table"], r["role"], r["vocabulary"] or "", r["code"]))
-    total, so_far, out = sum(row["records"] for row in rows), 0, []
-    for row in rows:
-        so_far += row["records"]
-        out.append([*row.values(), f"{so_far / total:.4f}"])
-    return out
-
-
-def _write_csv(path: Path, header: list[str], rows: Iterable[Iterable[object]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([_neutral(cell) for cell in row])
-    # The BOM lets spreadsheets read Korean.
-    path.write_text(text.getvalue(), encoding="utf-8-sig")
-
-
-def _neutral(cell: object) -> object:
-    """A text that a spreadsheet would run as a formula gets an apostrophe before it."""
-    return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+def write_evidence(made: Reconciliation, reports: Path, resolved: Path) -> None:
+    """reconciliation.json and .csv, resolved_codes.parquet in the reports folder."""
+    (reports / "reconciliation.json").write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_csv(reports / "reconciliation.csv", ["level", "name", "outcome", "reason", "rows"], made.lines())
+    pq.write_table(pq.read_table(resolved).drop(["description"]), reports / "resolved_codes.parquet")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -24,12 +25,24 @@ Salts = dict[str, dict[str, int]]
 ROUNDS = 5
 
 
-def shared_ids(mapped: Mapped) -> dict[str, int]:
-    """CDM table -> how many records share their id with another, for the tables where some do; one action."""
-    found = _records(mapped, "_id")
-    if found is None:
+def shared_ids(mapped: Mapped, given: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """CDM table -> how many records share their id with another, for the tables where some do; one action.
+
+    `given` says which rules have rows for a table, by its name and rule folder: no other frame is read for it.
+    """
+    counts = []
+    for table, rules in given.items():
+        found = _records([(rule, frame) for rule, frame in mapped if rule.folder in rules], "_id")
+        if found is not None:
+            own = found.where(F.col("_table") == table)
+            counts.append(
+                own.agg(F.count(F.lit(1)).alias("rows"), F.count_distinct("_id").alias("ids")).select(
+                    F.lit(table).alias("_table"), "rows", "ids"
+                )
+            )
+    if not counts:
         return {}
-    counted = found.groupBy("_table").agg(F.count(F.lit(1)).alias("rows"), F.count_distinct("_id").alias("ids"))
+    counted = reduce(lambda a, b: a.unionByName(b), counts)
     return {row["_table"]: row["rows"] - row["ids"] for row in counted.collect() if row["rows"] != row["ids"]}
 
 

@@ -21,7 +21,7 @@ from dure.stages.parallel import each
 from dure.stages.prepare import Prepared
 from dure.stages.visits import merge_stays
 from dure.tables.evaluate import evaluate
-from dure.tables.links import rows_made, rows_of_one
+from dure.tables.links import rows_made, rows_of_one, view_row
 from dure.tables.merge import merged
 from dure.tables.routing import part_column
 from dure.tables.rule import Lookups, Rule, Shared
@@ -54,7 +54,7 @@ def map_rules(
         if table == "visit_occurrence":
             done = _with_stays(session, done, shared, work, progress)
         if own:
-            lookups = _with_lookup(lookups, table, done, prepared)
+            lookups = _with_lookup(session, lookups, table, done, prepared, work)
     others = [rule for rule in rules if rule.table not in REFERRED_TO]
     linking = [rule for rule in others if _rows_named(rule) or _refers_to(rule, late)]
     others = [rule for rule in others if rule not in linking]
@@ -85,7 +85,7 @@ def map_rules(
         for rule in rules:
             if rule.table == table:
                 done.append(link(rule))
-        lookups = _with_lookup(lookups, table, done, prepared)
+        lookups = _with_lookup(session, lookups, table, done, prepared, work)
     return done + list(each(link, linking))
 
 
@@ -105,8 +105,15 @@ def _rows_named(rule: Rule) -> list[str]:
 
 
 def _made_of(table: str, done: Mapped, rule: Rule, lookups: Lookups, merge_visits: bool) -> DataFrame:
-    """What the rows of a rule's source became in a table, by the entries of that table which the same source drives."""
+    """What the rows of a rule's source became in a table, by the entries of that table which the same source drives.
+
+    A view that gives a source row several times is asked for itself: each of its rows links to what that row became.
+    """
     own = [(other, frame) for other, frame in done if other.table == table and other.root == rule.root]
+    if rule.many:
+        own = [(other, frame) for other, frame in own if other.source == rule.source]
+    else:
+        own = [(other, frame.drop("_view_row")) for other, frame in own]
     if not own:
         raise ConfigurationError(
             Problem(
@@ -116,7 +123,7 @@ def _made_of(table: str, done: Mapped, rule: Rule, lookups: Lookups, merge_visit
             )
         )
     merging = any(_needs_merging(other, []) for other, _ in own) or (table == "visit_occurrence" and merge_visits)
-    if len(own) == 1 and not own[0][0].many and not merging:
+    if len(own) == 1 and (rule.many or not own[0][0].many) and not merging:
         return rows_of_one(own[0][1])
     records = lookups.frames.get(_ROLE_OF[table]) if table in _ROLE_OF else None
     keyed = records is None and any(_needs_merging(other, []) for other, _ in own)
@@ -143,6 +150,8 @@ def _map(
     frame = evaluate(rule, source, shared, lookups)
     if _needs_merging(rule, earlier):
         frame = merged(rule, frame, _written_keys(earlier))
+    if rule.many:
+        frame = frame.withColumn("_view_row", view_row())
     if not shared.reveal:
         frame = frame.drop("_key", "_n")  # long texts that only merging and collisions ask for
     made = stored(session, frame, work / rule.folder)
@@ -190,7 +199,9 @@ def _written_keys(earlier: Mapped) -> DataFrame | None:
     return found
 
 
-def _with_lookup(lookups: Lookups, table: str, done: Mapped, prepared: Prepared) -> Lookups:
+def _with_lookup(
+    session: SparkSession, lookups: Lookups, table: str, done: Mapped, prepared: Prepared, work: Path
+) -> Lookups:
     """Adds the records of an entity table: one row a key; a key that only rejected rows have gets a NULL id."""
     role = _ROLE_OF[table]
     own = [(rule, frame) for rule, frame in done if rule.table == table]
@@ -208,7 +219,9 @@ def _with_lookup(lookups: Lookups, table: str, done: Mapped, prepared: Prepared)
         others = [F.max(name).alias(name) for name in keys.columns if name != "key_hash"]
         keys = keys.groupBy("key_hash").agg(*others)
     if table == "visit_detail" and _details_follow_visits(done):
-        lookups = lookups.with_frame("visit", _visits_with_details(lookups.frames["visit"], keys), True)
+        # Written once: nearly every entry after this one asks for it, and each would join the two again.
+        visits = stored(session, _visits_with_details(lookups.frames["visit"], keys), work / "visits-with-details")
+        lookups = lookups.with_frame("visit", visits, True)
     if table == "visit_occurrence":
         keys = keys.withColumn("visit_detail_id", F.lit(None).cast("bigint"))
     return lookups.with_frame(role, keys)

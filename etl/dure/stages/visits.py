@@ -12,7 +12,7 @@ from pyspark import cloudpickle
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dure.accounting.reasons import Outcome
+from dure.accounting.reasons import Note, Outcome
 from dure.site.spec import Merge
 from dure.stages.frames import stored
 from dure.tables import visits
@@ -88,12 +88,16 @@ def merging(policy: list[visits.Joining]) -> Merging:
 
 
 def _narrow(frame: DataFrame, classes: list[int]) -> DataFrame:
+    start, end = F.col(part_column("start", "datetime")), F.col(part_column("end", "datetime"))
+    # The end of an open stay is not what the source says: nothing goes on with the stay because of it.
+    assumed = f"_note_{Note.END_ASSUMED.value}"
     columns = {
         visits.PERSON: F.col(part_column("person", "id")),
         visits.ID: F.col("_id"),
         visits.CONCEPT: F.col(part_column("code", "concept_id")),
-        visits.START: F.col(part_column("start", "datetime")),
-        visits.END: F.col(part_column("end", "datetime")),
+        visits.START: start,
+        visits.END: end,
+        visits.KNOWN: F.when(F.col(assumed), start).otherwise(end) if assumed in frame.columns else end,
         visits.CARE_SITE: _or_null(frame, part_column("care_site", "id"), "bigint"),
         visits.PROVIDER: _or_null(frame, part_column("provider", "id"), "bigint"),
     }

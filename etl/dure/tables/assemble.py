@@ -59,7 +59,11 @@ def _rows(table: str, frame: DataFrame) -> DataFrame:
 
 def fitting(value: Column, table: str, column: str) -> Column:
     """A number that is not whole, or too large, has no place in an integer column: NULL there."""
-    return whole(value) if cdm_table(table)[column].spark.simpleString() == "int" else value
+    return whole(value) if _wants_whole(table, column) else value
+
+
+def _wants_whole(table: str, column: str) -> bool:
+    return cdm_table(table)[column].spark.simpleString() == "int"
 
 
 def defaults(table: str, have: Iterable[str]) -> dict[str, Column]:
@@ -111,11 +115,18 @@ def _drug_end_moment(have: set[str]) -> Column:
 
 
 def lost_by_moving(rule: Rule, have: Iterable[str], table: str) -> dict[str, Column]:
-    """For each role of a rule that has no home in another table: whether a row would lose something by moving there."""
+    """For each role of a rule whose value may have no home in another table: whether a row loses it by moving there.
+
+    The table may have no such role, or an integer column for a number that is not whole.
+    """
     have = set(have)
     lost = {}
     for role in homeless_roles(rule.table, table):
         names = [part_column(role.name, part) for part in role.columns if part_column(role.name, part) in have]
         if names:
             lost[role.name] = F.coalesce(*[F.col(name).cast("string") for name in names]).isNotNull()
+    for role in roles(table).values():
+        name, column = part_column(role.name, "value"), role.columns.get("value")
+        if role.kind == "number" and name in have and column and _wants_whole(table, column):
+            lost[role.name] = F.col(name).isNotNull() & fitting(F.col(name), table, column).isNull()
     return lost

@@ -63,7 +63,7 @@ OPERATORS = {
     ">": 4172704,
 }
 
-MALE, FEMALE = 8507, 8532
+MALE, FEMALE, KOREAN = 8507, 8532, 38003585
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def moment(value: object, reading: Reading, formats: Sequence[str] | None = None
         joined = F.when(F.coalesce(*parts).isNotNull(), F.concat_ws("-", *parts))
         return _parsed(joined, ("yyyy-M-d",), reading)
     if isinstance(value, RrnBirth):
-        return _rrn_birth(value, reading)
+        return _rrn_birth(value.rrn_birth, reading)
     if isinstance(value, FirstMoment | FirstBirth):
         found = [moment(each, reading) for each in value.first_of if not isinstance(each, LastsDays)]
         return Moment(F.coalesce(*[m.at for m in found]), reduce(lambda a, b: a | b, [m.given for m in found]))
@@ -239,8 +239,8 @@ def _rrn_digits(name: str) -> Column:
     return F.replace(cell(name), F.lit("-"), F.lit(""))
 
 
-def _rrn_birth(value: RrnBirth, reading: Reading) -> Moment:
-    digits = _rrn_digits(value.rrn_birth)
+def _rrn_birth(name: str, reading: Reading) -> Moment:
+    digits = _rrn_digits(name)
     seventh = F.substring(digits, 7, 1)
     century = (
         F.when(seventh.isin("1", "2", "5", "6"), F.lit("19"))
@@ -258,6 +258,16 @@ def rrn_sex(name: str) -> Column:
     return F.when(seventh.isin("1", "3", "5", "7", "9"), F.lit(MALE)).when(
         seventh.isin("2", "4", "6", "8", "0"), F.lit(FEMALE)
     )
+
+
+def rrn_race(name: str, reading: Reading) -> Column:
+    """Race concept by a resident registration number: Korean for a national's, 0 for a foreigner's (seventh digit 5 to 8).
+
+    NULL where it has no birth date: digits that stand for an unknown number say nothing of anybody.
+    """
+    born = _rrn_birth(name, reading).at
+    foreign = F.substring(_rrn_digits(name), 7, 1).isin("5", "6", "7", "8")
+    return F.when(born.isNotNull(), F.when(foreign, F.lit(0)).otherwise(F.lit(KOREAN)))
 
 
 @dataclass(frozen=True)

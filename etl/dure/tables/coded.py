@@ -68,15 +68,15 @@ def coded_parts(work: Evaluation) -> None:
         work.parts[part_column(name, "concept_id")] = concept
         if name == "type_concept_id":
             continue
+        if any(option.request is not None for option in options):
+            work.parts[resolved_column(name)] = chosen["row"]
         if name == "code":
             work.parts[part_column("code", "source_concept_id")] = chosen["source"]
             work.parts["_domain"] = chosen["domain"]
             work.parts["_rank"] = chosen["rank"]
             work.parts["_mapped_value"] = chosen["value"]
-            # Only what reports on unmapped codes will show.
-            work.parts["_description"] = F.when(concept == 0, chosen["description"])
-            work.parts["_vocabulary"] = F.when(concept == 0, chosen["vocabulary"])
-            work.parts["_code"] = F.when(concept == 0, chosen["text"])
+            # What reports on codes need: the row of the resolved map, and the text of what never asked it.
+            work.parts["_code"] = F.when(chosen["row"].isNull(), chosen["text"])
             work.note(Note.WIDER, chosen["equivalence"] == "wider")
             if work.given("source_value") is None:
                 work.parts[part_column("source_value", "value")] = chosen["text"]
@@ -86,6 +86,11 @@ def coded_parts(work: Evaluation) -> None:
                 work.note(Note.INFERRED, chosen["inferred"] & (concept > 0))
             work.parts[part_column(name, "source_concept_id")] = chosen["source"]
             work.note(Note.TEXT_WITHOUT_CONCEPT, chosen["text"].isNotNull() & (concept == 0))
+
+
+def resolved_column(role: str) -> str:
+    """The column of a mapped frame with the row of the resolved map that gave a role its concept; NULL where none did."""
+    return f"_resolved_{role}"
 
 
 def _chosen(work: Evaluation, name: str, options: list[codes.Alternative]) -> dict[str, Column]:
@@ -109,8 +114,7 @@ def _chosen(work: Evaluation, name: str, options: list[codes.Alternative]) -> di
                 "rank": F.coalesce(F.col(f"{prefix}_rank"), F.lit(0)) if asked else F.lit(0),
                 "value": F.col(f"{prefix}_value") if asked else nothing,
                 "equivalence": F.col(f"{prefix}_equivalence") if asked else no_text,
-                "description": F.col(f"code__{n}_description") if name == "code" else no_text,
-                "vocabulary": F.col(f"code__{n}_vocabulary") if name == "code" else no_text,
+                "row": F.col(f"{prefix}_row") if asked else nothing,
             }
         )
     if len(rows) == 1:

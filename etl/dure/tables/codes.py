@@ -15,8 +15,8 @@ from pyspark.sql import functions as F
 
 from dure.cdm.roles import roles
 from dure.site.spec import Entry
-from dure.site.values import CodedColumn, CodedLiteral, Concept, FirstCoded, RrnSex, VocabularyOfRow
-from dure.tables.cells import Reading, cell, fixed_concept, mapped_text, rrn_sex
+from dure.site.values import CodedColumn, CodedLiteral, Concept, FirstCoded, RrnRace, RrnSex, VocabularyOfRow
+from dure.tables.cells import Reading, cell, fixed_concept, mapped_text, rrn_race, rrn_sex
 from dure.tables.keys import key_text
 
 REQUEST = ("vocabulary", "code", "code_type", "specimen", "unit")
@@ -26,13 +26,14 @@ REQUEST = ("vocabulary", "code", "code_type", "specimen", "unit")
 class Alternative:
     """One way to a concept.
 
-    `request` holds the five columns that ask the resolved map, or is None; `concept` is the concept that needs no
+    `request` holds the five parts that ask the resolved map, or is None: a column, a fixed text, or None where the spec
+    says nothing.  A row without a code asks nothing, whatever its vocabulary.  `concept` is the concept that needs no
     looking up (NULL where the short map does not have the value); `source` is the text of the source, NULL where the
     concept is fixed by the spec; `inferred` says that the spec gives the code, such as the unit of a test.
     """
 
     source: Column
-    request: tuple[Column, ...] | None
+    request: tuple[Column | str | None, ...] | None
     concept: Column | None
     description: Column | None = None
     inferred: bool = False
@@ -47,9 +48,11 @@ def alternatives(value: object, reading: Reading) -> list[Alternative]:
         return [Alternative(nothing, None, F.lit(int(value.concept_id)), inferred=True)]
     if isinstance(value, RrnSex):
         return [Alternative(nothing, None, rrn_sex(value.rrn_sex))]
+    if isinstance(value, RrnRace):
+        return [Alternative(nothing, None, rrn_race(value.rrn_race, reading))]
     if isinstance(value, CodedLiteral):
-        code = F.lit(value.literal)
-        return [Alternative(code, (F.lit(value.vocabulary), code, nothing, nothing, nothing), None, inferred=True)]
+        request = (value.vocabulary, value.literal, None, None, None)
+        return [Alternative(F.lit(value.literal), request, None, inferred=True)]
     if isinstance(value, CodedColumn):
         return [_of_column(value, reading)]
     if isinstance(value, int):
@@ -58,29 +61,42 @@ def alternatives(value: object, reading: Reading) -> list[Alternative]:
 
 
 def _of_column(value: CodedColumn, reading: Reading) -> Alternative:
-    nothing = F.lit(None).cast("string")
     columns = [cell(name) for name in value.column]
     source = columns[0] if len(columns) == 1 else F.when(F.coalesce(*columns).isNotNull(), F.concat_ws("|", *columns))
     if value.map is not None:
         return Alternative(source, None, fixed_concept(columns, value.map, reading))
     if value.vocabulary is None:
         return Alternative(source, None, F.lit(None).cast("int"))
-    vocabulary: Column
+    vocabulary: Column | str
     if isinstance(value.vocabulary, VocabularyOfRow):
         vocabulary = cell(value.vocabulary.column)
         if value.vocabulary.map is not None:
             vocabulary = mapped_text(vocabulary, reading.maps[str(value.vocabulary.map)])
     else:
-        vocabulary = F.lit(value.vocabulary)
-    details = [cell(name) if name else nothing for name in (value.type, value.specimen, value.unit)]
-    # A row without a code asks nothing: its request is NULL, whatever its vocabulary.
-    request = tuple(F.when(source.isNotNull(), part) for part in (vocabulary, source, *details))
-    return Alternative(source, request, None, cell(value.description) if value.description else None)
+        vocabulary = value.vocabulary
+    details = [cell(name) if name else None for name in (value.type, value.specimen, value.unit)]
+    return Alternative(
+        source, (vocabulary, source, *details), None, cell(value.description) if value.description else None
+    )
 
 
-def request_key(request: Sequence[Column]) -> Column:
+def request_key(request: Sequence[Column | str | None]) -> Column:
     """The text that names a request in the resolved map; NULL where there is no code."""
-    return F.when(request[1].isNotNull(), key_text(list(request)))
+    code = request[1]
+    whole = key_text(request)
+    return F.when(code.isNotNull(), whole) if isinstance(code, Column) else whole
+
+
+def narrowed(role: str, options: Sequence[Alternative]) -> dict[str, Column]:
+    """The columns that the alternatives of a coded role need before any join: `{role}__{n}_text`, `_key`, `_concept`."""
+    columns: dict[str, Column] = {}
+    for n, one in enumerate(options):
+        columns[f"{role}__{n}_text"] = one.source
+        if one.request is not None:
+            columns[f"{role}__{n}_key"] = request_key(one.request)
+        if one.concept is not None:
+            columns[f"{role}__{n}_concept"] = one.concept
+    return columns
 
 
 def coded_roles(entry: Entry, table: str) -> dict[str, object]:
@@ -98,22 +114,35 @@ def coded_roles(entry: Entry, table: str) -> dict[str, object]:
 
 
 def requests(frame: DataFrame, asked: Sequence[Alternative]) -> list[DataFrame]:
-    """For each alternative that asks: one row a distinct request with `description` (any one) and `records`.
+    """For each alternative that asks: one row a distinct request with `description` and `records`.
+
+    The description is the one that most of the records have: a word that somebody typed once names no code.
 
     The frame is a source after exclusions.  Each reads only its own columns; the caller unites them in one action.
     """
     nothing = F.lit(None).cast("string")
+    # One order for both engines: most records first, then the text itself; what is empty describes nothing.
+    counted = F.concat(F.lpad(F.col("records").cast("string"), 19, "0"), F.col("description"))
+    precedence = F.when(F.col("description").isNotNull(), counted)
     found = []
     for one in asked:
         if one.request is None:
             continue
-        columns = [part.cast("string").alias(name) for part, name in zip(one.request, REQUEST, strict=True)]
+        parts = dict(zip(REQUEST, one.request, strict=True))
+        varying = [name for name, part in parts.items() if isinstance(part, Column)]
+        fixed = {name: F.lit(part) for name, part in parts.items() if not isinstance(part, Column)}
+        columns = [part.cast("string").alias(name) for name, part in parts.items() if isinstance(part, Column)]
         description = (one.description if one.description is not None else nothing).alias("description")
+        coded = frame.select(*columns, description)
         found.append(
-            frame.select(*columns, description)
-            .where(F.col("code").isNotNull())
-            .groupBy(*REQUEST)
-            .agg(F.max("description").alias("description"), F.count(F.lit(1)).alias("records"))
+            (coded.where(F.col("code").isNotNull()) if "code" in varying else coded)
+            .groupBy(*varying, "description")
+            .agg(F.count(F.lit(1)).alias("records"))
+            .groupBy(*varying)
+            .agg(F.max_by("description", precedence).alias("description"), F.sum("records").alias("records"))
+            # Nothing to group by and no rows: one row that counts none.
+            .where(F.col("records").isNotNull())
+            .select(*[fixed[n].cast("string").alias(n) if n in fixed else n for n in REQUEST], "description", "records")
         )
     return found
 
@@ -123,7 +152,8 @@ class ResolvedMap:
     """The resolved map of a run, as the engine sees it.
 
     `frame` has one row a (request, validity interval, rank): `request_key`, `valid_start`, `valid_end`, `rank`,
-    `source_concept_id`, `target_concept_id`, `target_domain_id`, `value_concept_id`, `equivalence`.
+    `source_concept_id`, `target_concept_id`, `target_domain_id`, `value_concept_id`, `equivalence`, and `resolved_row`,
+    the row's own number, by which reports find the rest of it.
     `dated` says whether any interval is bounded.
     """
 
@@ -131,7 +161,7 @@ class ResolvedMap:
     dated: bool
 
     def join(self, left: DataFrame, key: str, date: str, prefix: str, single: bool) -> DataFrame:
-        """`left` with the columns `{prefix}_source`, `_target`, `_domain`, `_value`, `_rank`, `_equivalence`.
+        """`left` with the columns `{prefix}_source`, `_target`, `_domain`, `_value`, `_rank`, `_equivalence`, `_row`.
 
         `key` names the column of `left` with the request key, `date` the event's date.  With `single` at most one row
         a row of `left` (the first target), else one a target.  Rows that ask nothing get NULLs.
@@ -148,6 +178,7 @@ class ResolvedMap:
                 F.col("value_concept_id").alias(f"{prefix}_value"),
                 F.col("rank").alias(f"{prefix}_rank"),
                 F.col("equivalence").alias(f"{prefix}_equivalence"),
+                F.col("resolved_row").alias(f"{prefix}_row"),
             )
         )
         match = F.col(key) == F.col(f"{prefix}_asked")

@@ -7,7 +7,7 @@ Rows that the entry's `where` does not select are not in it.
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Note, Outcome, Reason
@@ -45,7 +45,8 @@ def _both_ways(work: Evaluation, frame: DataFrame) -> DataFrame:
     return frame.withColumn("_way", F.explode(F.array(F.lit(0), F.lit(1))))
 
 
-def _numbers_and_texts(work: Evaluation) -> None:
+def _numbers_and_texts(work: Evaluation, moves: Column) -> None:
+    """Numbers and texts of a rule; a number that its table's column cannot hold counts only where the row stays."""
     for role in work.roles.values():
         name = part_column(role.name, "value")
         if role.kind in ("number", "text") and name in work.start_columns:
@@ -54,7 +55,9 @@ def _numbers_and_texts(work: Evaluation) -> None:
                 work.reasons.append((F.col(name).isNull(), Reason.REQUIRED_EMPTY))
             if role.kind == "number" and f"{role.name}__given" in work.start_columns:
                 column = role.columns.get("value")
-                read = fitting(F.col(name), work.rule.table, column) if column else F.col(name)
+                read = F.col(name)
+                if column:
+                    read = F.when(moves, read).otherwise(fitting(read, work.rule.table, column))
                 work.note(Note.NOT_A_NUMBER, F.col(f"{role.name}__given") & read.isNull())
     if "range__given" in work.start_columns:
         ends = [F.col(part_column(name, "value")) for name in ("range_low", "range_high")]
@@ -62,19 +65,21 @@ def _numbers_and_texts(work: Evaluation) -> None:
 
 
 def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
+    rule, parts = work.rule, work.parts
     coded_parts(work)
+    domain = parts.pop("_domain", F.lit(None).cast("string"))
+    goes_to = F.lit(rule.table)
+    if rule.table in EVENT_TABLES:
+        goes_to = routed_table(rule.table, parts[part_column("code", "concept_id")], domain)
     start_and_end(work)
-    _numbers_and_texts(work)
+    _numbers_and_texts(work, goes_to != rule.table)
     if "value" in work.roles:
         values.parts(work.parts, work.start_columns, work.shared.titer_unit, work.note)
-    rule, parts = work.rule, work.parts
     if rule.table == "fact_relationship":
         frame = _both_ways(work, frame)
     rank = parts.pop("_rank", F.lit(0))
     mapped_value = parts.pop("_mapped_value", F.lit(None).cast("int"))
-    domain = parts.pop("_domain", F.lit(None).cast("string"))
     if rule.table in EVENT_TABLES:
-        goes_to = routed_table(rule.table, parts[part_column("code", "concept_id")], domain)
         takes_value = goes_to.isin("measurement", "observation")
         measured = parts.get(part_column("value", "value_as_concept_id"), F.lit(None).cast("int"))
         measured = F.when(measured != 0, measured)
@@ -83,11 +88,13 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
             takes_value & mapped_value.isNotNull() & number.isNull(), F.coalesce(measured, mapped_value)
         ).otherwise(parts.get(part_column("value", "value_as_concept_id"), F.lit(None).cast("int")))
         work.note(Note.MAPPED_VALUE_LEFT_OUT, mapped_value.isNotNull() & ~takes_value)
-    else:
-        goes_to = F.lit(rule.table)
     reason = F.lit(None).cast("string")
-    for failed, why in reversed(work.reasons):
-        reason = F.when(F.coalesce(failed, F.lit(False)), F.lit(why.value)).otherwise(reason)
+    if work.reasons:
+        # One flat CASE: nested ones take the optimiser longer.
+        (first, first_why), *others = work.reasons
+        reason = F.when(F.coalesce(first, F.lit(False)), F.lit(first_why.value))
+        for failed, why in others:
+            reason = reason.when(F.coalesce(failed, F.lit(False)), F.lit(why.value))
     number = F.lit(FIRST) if rule.entry.key or rule.table == "death" else F.col("_n")
     occurrence = F.when(rank > 0, F.concat(number, F.lit("."), rank.cast("string"))).otherwise(number)
     shared = work.shared
@@ -95,8 +102,8 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
     own_id = record_id(known_as, shared.bits(rule.table), shared.salts.get(rule.table))
     if rule.table in EVENT_TABLES:
         # A row that its code's domain takes among the visits must have an id as short as theirs.
-        short = own_id.bitwiseAND(F.lit((1 << shared.bits("visit_occurrence")) - 1))
-        own_id = F.when(goes_to == "visit_occurrence", short).otherwise(own_id)
+        short = F.lit((1 << shared.bits("visit_occurrence")) - 1)
+        own_id = own_id.bitwiseAND(F.when(goes_to == "visit_occurrence", short).otherwise(F.lit(-1).cast("bigint")))
     out = frame.select(
         "_file",
         "_row",
@@ -112,8 +119,9 @@ def _finished(work: Evaluation, frame: DataFrame) -> DataFrame:
         *[flag.alias(f"_note_{note.value}") for note, flag in work.notes.items()],
         *[F.col(name) for name in work.start_columns if name.startswith("_keep_")],
     )
-    # A row that is rejected is one row, whatever the number of its targets.
-    out = out.where(F.col("_reason").isNull() | (F.col("_rank") == 0))
+    if rule.table in EVENT_TABLES or rule.table == "fact_relationship":
+        # A row that is rejected is one row, whatever the number of its targets.
+        out = out.where((F.col("_rank") == 0) | F.col("_reason").isNull())
     return out.withColumn(
         "_outcome",
         F.when(F.col("_reason").isNull(), F.lit(Outcome.WRITTEN.value))

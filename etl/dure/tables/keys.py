@@ -8,6 +8,7 @@ masked to the bits that its readers can hold, and never 0.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -31,16 +32,28 @@ def key_text_of(parts: Iterable[str | None]) -> str:
     return "|".join(escaped(part) for part in parts)
 
 
-def key_text(parts: Sequence[Column | str]) -> Column:
-    """The key text of one row; a part that is a `str` is a fixed text.  NULL when every column among the parts is NULL."""
+def key_text(parts: Sequence[Column | str | None]) -> Column:
+    """The key text of one row; a part that is no column is a fixed text, or no text in any row.
+
+    NULL when every column among the parts is NULL.
+    """
     columns = [part for part in parts if isinstance(part, Column)]
-    one_by_one = [F.lit(escaped(part)) if isinstance(part, str) else _escaped(part) for part in parts]
-    return F.when(F.coalesce(*columns).isNotNull(), F.concat_ws("|", *one_by_one))
+    if not columns:
+        return F.lit(key_text_of([part for part in parts if not isinstance(part, Column)]))
+    if len(parts) == 1:
+        return _escaped(columns[0])
+    shown: list[Column] = []
+    for is_column, run in groupby(parts, lambda part: isinstance(part, Column)):
+        if is_column:
+            shown += [F.coalesce(_escaped(part), F.lit(NULL_PART)) for part in run if isinstance(part, Column)]
+        else:
+            # Fixed parts side by side are one text, made once and not in every row.
+            shown.append(F.lit(key_text_of([part for part in run if not isinstance(part, Column)])))
+    return F.when(F.coalesce(*columns).isNotNull(), F.concat_ws("|", *shown))
 
 
 def _escaped(part: Column) -> Column:
-    doubled = F.replace(part, F.lit("\\"), F.lit("\\\\"))
-    return F.coalesce(F.replace(doubled, F.lit("|"), F.lit("\\|")), F.lit(NULL_PART))
+    return F.replace(F.replace(part, F.lit("\\"), F.lit("\\\\")), F.lit("|"), F.lit("\\|"))
 
 
 def key_hash(text: Column) -> Column:
@@ -69,5 +82,4 @@ def record_id(text: Column, bits: int, salts: Mapping[str, int] | None = None) -
     if salts:
         salted = F.create_map(*[F.lit(str(item)) for pair in salts.items() for item in pair])
         text = F.concat(text, F.coalesce(F.concat(F.lit("|"), salted[F.sha2(text, 256)]), F.lit("")))
-    masked = F.xxhash64(text).bitwiseAND(F.lit((1 << bits) - 1))
-    return F.when(masked == 0, F.lit(1).cast("bigint")).otherwise(masked)
+    return F.greatest(F.xxhash64(text).bitwiseAND(F.lit((1 << bits) - 1)), F.lit(1).cast("bigint"))

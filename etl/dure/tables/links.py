@@ -59,11 +59,26 @@ def reference_of(value: object) -> tuple[str, object] | None:
     return role, getattr(value, role)
 
 
+def view_row() -> Column:
+    """Which of the rows that a source row became in a view this is, of a frame that still has `_key` and `_n`."""
+    return F.xxhash64("_key", "_n")
+
+
+def _row() -> Column:
+    """The number of the source row, -1 for a row of a view that folds several."""
+    return F.coalesce("_row", F.lit(-1))
+
+
+def _place_of(frame: DataFrame, view_rows: bool) -> list[Column]:
+    """The source row of a mapped row; of a view that gives a source row several times, its own row too."""
+    place = [F.col("_file").alias("made_file"), _row().alias("made_row")]
+    return [*place, F.col("_view_row").alias("made_view_row")] if view_rows else place
+
+
 def rows_of_one(frame: DataFrame) -> DataFrame:
-    """`rows_made` where one entry reads each source row once and none is merged: nothing to choose from."""
+    """`rows_made` where one entry reads each row once and none is merged: nothing to choose from."""
     return frame.where(F.col("_rank") == 0).select(
-        F.col("_file").alias("made_file"),
-        F.col("_row").alias("made_row"),
+        *_place_of(frame, "_view_row" in frame.columns),
         F.when(F.col("_outcome") == Outcome.WRITTEN.value, F.col("_id")).alias("made_id"),
         F.col("_table").alias("made_table"),
         (F.col("_reason") == Reason.OPT_OUT.value).alias("made_opted_out"),
@@ -72,20 +87,21 @@ def rows_of_one(frame: DataFrame) -> DataFrame:
 
 def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, keyed: bool = False) -> DataFrame:
     """One row a source row: `made_file`, `made_row`, `made_id` (NULL where it is in no record), `made_table`,
-    `made_opted_out`.
+    `made_opted_out`; one row a row of the view, told by `made_view_row` too, where all frames have `_view_row`.
 
     Of several targets or entries the first that gives a record counts; a row that was merged is in the record that
     took it.  `records` is the lookup of a table that others refer to, where another entry, or a stay of several visits,
     may have taken it; `keyed` says that several rows may share a record of any other table.
     """
     union = None
+    view_rows = all("_view_row" in frame.columns for frame in frames)
+    by = ["made_file", "made_row", *(["made_view_row"] if view_rows else [])]
     for place, frame in enumerate(frames):
         written, merged = (F.col("_outcome") == outcome.value for outcome in (Outcome.WRITTEN, Outcome.MERGED))
         # Rows of one entry that share a key share the id of the record, too.
         in_record = written if records is not None else written | merged
         one = frame.where(F.col("_rank") == 0).select(
-            F.col("_file").alias("made_file"),
-            F.col("_row").alias("made_row"),
+            *_place_of(frame, view_rows),
             F.when(in_record, F.col("_id")).alias("made_id"),
             F.when(written | F.lit(not keyed), F.col("_table")).alias("made_table"),
             (F.col("_reason") == Reason.OPT_OUT.value).alias("made_opted_out"),
@@ -105,10 +121,8 @@ def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, key
     rows = union.withColumn("made_id", made_id)
     turn = F.when(F.col("made_id").isNull(), F.lit(len(frames))).otherwise(F.col("made_place"))
     found = F.struct(turn.alias("turn"), F.col("made_id"), F.col("made_table"))
-    per_row = rows.groupBy("made_file", "made_row").agg(
-        F.min(found).alias("made"), F.max("made_opted_out").alias("made_opted_out")
-    )
-    return per_row.select("made_file", "made_row", "made.made_id", "made.made_table", "made_opted_out")
+    per_row = rows.groupBy(*by).agg(F.min(found).alias("made"), F.max("made_opted_out").alias("made_opted_out"))
+    return per_row.select(*by, "made.made_id", "made.made_table", "made_opted_out")
 
 
 def joined(frame: DataFrame, role: str, value: object, made: DataFrame | None, lookup: DataFrame | None) -> DataFrame:
@@ -117,7 +131,9 @@ def joined(frame: DataFrame, role: str, value: object, made: DataFrame | None, l
     if reference is None:
         assert made is not None
         right = made.select(*[F.col(name).alias(f"{role}__{name}") for name in made.columns])
-        here = (F.col("_file") == F.col(f"{role}__made_file")) & (F.col("_row") == F.col(f"{role}__made_row"))
+        here = (F.col("_file") == F.col(f"{role}__made_file")) & (_row() == F.col(f"{role}__made_row"))
+        if "made_view_row" in made.columns:
+            here = here & (view_row() == F.col(f"{role}__made_view_row"))
         return frame.join(right, here, "left").withColumns(
             {
                 f"{role}__linked": F.col(f"{role}__made_id"),

@@ -93,17 +93,7 @@ def _key_as_text(work: Evaluation) -> Column:
 
 
 def _narrow_coded(columns: dict[str, Column], role: str, value: object, reading: Reading) -> None:
-    for n, one in enumerate(codes.alternatives(value, reading)):
-        columns[f"{role}__{n}_text"] = one.source
-        if one.request is not None:
-            columns[f"{role}__{n}_key"] = codes.request_key(one.request)
-        if one.concept is not None:
-            columns[f"{role}__{n}_concept"] = one.concept
-        if role == "code":
-            columns[f"code__{n}_description"] = (
-                one.description if one.description is not None else F.lit(None).cast("string")
-            )
-            columns[f"code__{n}_vocabulary"] = one.request[0] if one.request is not None else F.lit(None).cast("string")
+    columns |= codes.narrowed(role, codes.alternatives(value, reading))
 
 
 def _narrow_range(columns: dict[str, Column], text: Column) -> None:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Note
 from dure.site.values import CodedColumn, CodedLiteral, Concept, FirstCoded, OnlyNumber, OnlyText, Result
-from dure.tables import cells
+from dure.tables import cells, codes
 from dure.tables.cells import Reading, cell
 from dure.tables.routing import part_column
 
@@ -17,16 +17,7 @@ from dure.tables.routing import part_column
 def narrow(value: object, reading: Reading) -> dict[str, Column]:
     """The columns that a value needs before any join; coded values bring their own alternatives."""
     if isinstance(value, CodedColumn | FirstCoded | CodedLiteral | Concept):
-        from dure.tables import codes  # the one place where a value is a coded one
-
-        columns: dict[str, Column] = {}
-        for n, one in enumerate(codes.alternatives(value, reading)):
-            columns[f"value__{n}_text"] = one.source
-            if one.request is not None:
-                columns[f"value__{n}_key"] = codes.request_key(one.request)
-            if one.concept is not None:
-                columns[f"value__{n}_concept"] = one.concept
-        return columns
+        return codes.narrowed("value", codes.alternatives(value, reading))
     if isinstance(value, str):
         return _result(value, None, reading)
     if isinstance(value, Result):

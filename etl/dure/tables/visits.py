@@ -17,12 +17,13 @@ DAY = 24 * 3600 * 1_000_000
 HOUR = 3600 * 1_000_000
 
 # What `merged_visits` reads of each visit beside what it carries along.
-PERSON, ID, CONCEPT, START, END, CARE_SITE, PROVIDER = (
+PERSON, ID, CONCEPT, START, END, KNOWN, CARE_SITE, PROVIDER = (
     "person_id",
     "id",
     "concept_id",
     "start",
     "end",
+    "known",
     "care_site_id",
     "provider_id",
 )
@@ -69,13 +70,15 @@ class Joining:
 class Stay:
     """One or more visits of a person that are one; `first` gives its id and start, `last` is the one it ends with.
 
-    `rows` are the positions of its visits, `first` and `last` two of them.
+    `known` is the last moment for which the source says that the stay went on: the latest end that it gives, or start of
+    a visit that is still open.  `rows` are the positions of its visits, `first` and `last` two of them.
     """
 
     id: int
     concept: int
     start: int
     end: int
+    known: int
     first: int
     last: int
     rows: list[int]
@@ -92,7 +95,7 @@ class Stay:
         # An end without time of day, on the day on which the stay so far ended, is not the earlier of the two.
         if other.end >= self.end or (_no_time(other.end) and other.end // DAY == self.end // DAY):
             self.last, self.place = other.last, other.place
-        self.end = max(self.end, other.end)
+        self.end, self.known = max(self.end, other.end), max(self.known, other.known)
         if becomes is not None:
             self.concept = becomes
 
@@ -112,8 +115,8 @@ def joined(stays: Iterable[Stay], policy: Sequence[Joining]) -> list[Stay]:
 def _joined_once(stays: list[Stay], entry: Joining) -> list[Stay]:
     """One pass over a person's stays by their start.
 
-    A stay follows, of those before it that can be followed and share what must be shared, the one that ends last.  What
-    has merged is a stay of its new class: it goes on only where the entry lets that class be followed.
+    A stay follows, of those before it that can be followed and share what must be shared, the one that is known to go on
+    longest.  What has merged is a stay of its new class: it goes on only where the entry lets that class be followed.
     """
     kept: list[Stay] = []
     waiting: dict[tuple[int, ...], list[tuple[int, int, int, Stay]]] = {}
@@ -121,14 +124,14 @@ def _joined_once(stays: list[Stay], entry: Joining) -> list[Stay]:
         into = None
         if stay.concept in entry.followed_by and (shared := stay.shared(entry.same)) is not None:
             before = waiting.get(shared)
-            if before and entry.near(before[0][-1].end, stay.start):
+            if before and entry.near(before[0][-1].known, stay.start):
                 into = heappop(before)[-1]
                 into.take(stay, entry.becomes)
         if into is None:
             kept.append(stay)
             into = stay
         if into.concept in entry.when and (shared := into.shared(entry.same)) is not None:
-            heappush(waiting.setdefault(shared, []), (-into.end, -into.start, -into.id, into))
+            heappush(waiting.setdefault(shared, []), (-into.known, -into.start, -into.id, into))
     return kept
 
 
@@ -151,6 +154,7 @@ def merged_visits(
         visits[CONCEPT].to_pylist(),
         _microseconds(visits[START]),
         _microseconds(visits[END]),
+        _microseconds(visits[KNOWN]),
         [site or 0 for site in visits[CARE_SITE].to_pylist()],
         [provider or 0 for provider in visits[PROVIDER].to_pylist()],
     ]
@@ -161,8 +165,8 @@ def merged_visits(
     ends: list[int] = []
     for _, own in groupby(enumerate(zip(*columns, strict=True)), key=lambda visit: visit[1][0]):
         stays = [
-            Stay(id, concept, start, end, row, row, [row], {"care_site": site, "provider": provider})
-            for row, (_, id, concept, start, end, site, provider) in own
+            Stay(id, concept, start, end, known, row, row, [row], {"care_site": site, "provider": provider})
+            for row, (_, id, concept, start, end, known, site, provider) in own
         ]
         if len(stays) == 1 or len({stay.id for stay in stays}) < len(stays):
             continue

@@ -42,6 +42,15 @@ def test_every_line_that_is_not_understood_is_named_without_its_content(tmp_path
     assert "비밀" not in str(error.value)
 
 
+def test_a_list_by_another_key_is_refused(tmp_path: Path) -> None:
+    path = _file(tmp_path, "병원,환자번호,date,reason\nA,1,2024-01-31,철회\n")
+    assert read_exclusions(path, {2, 3}) == {"A|1"}
+    with pytest.raises(
+        ConfigurationError, match=r"exclusions\.csv:1: names patients by 2 columns, but their key has 1 or 3"
+    ):
+        read_exclusions(path, {3, 1})
+
+
 @pytest.mark.parametrize("text", ["", "환자번호\n", "1,2024-01-01,x\n"])
 def test_a_list_needs_its_header(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"exclusions\.csv:1: is not the header"):

@@ -91,3 +91,37 @@ def test_a_site_that_nobody_has_names_those_there_are(capfd: pytest.CaptureFixtu
     err = capfd.readouterr().err
     assert "no site '바다병윈'" in err
     assert "바다병원" in err
+
+
+def exclusions(folder: Path, text: str) -> None:
+    (folder / "병원설정" / "바다병원" / "exclusions.csv").write_text(text, "utf-8")
+
+
+def test_the_list_of_opt_outs_is_read_too(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    exclusions(here, "환자번호,date,reason\n비밀,2026-13-01,철회\n")
+    assert main(GIVEN) == 2
+    err = capfd.readouterr().err
+    assert "exclusions.csv:2: has no valid date" in err
+    assert "비밀" not in err
+    exclusions(here, "환자번호,date,reason\n비밀,2026-01-01,철회\n")
+    assert main([*GIVEN, "--quiet"]) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_opt_outs_by_another_key_name_nobody(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    exclusions(here, "병원,환자번호,date,reason\n1,비밀,2026-01-01,철회\n")
+    assert main(GIVEN) == 2
+    assert "exclusions.csv:1: names patients by 2 columns, but their key has 1" in capfd.readouterr().err
+
+
+def test_two_sites_of_one_id_are_told(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    copy = here / "병원설정" / "산들병원"
+    copy.mkdir()
+    (copy / "site.yaml").write_text(SPEC, "utf-8")
+    assert main(GIVEN) == 0
+    out, err = capfd.readouterr()
+    assert "warnings: 1" in out
+    assert "site.yaml:2 site.id: 'bada' is the id of 산들병원 too" in err
+    (copy / "site.yaml").write_text("site: {id: bada", "utf-8")
+    assert main(GIVEN) == 0
+    assert capfd.readouterr().err == ""

@@ -631,6 +631,14 @@ IN_THE_COLUMNS: list[tuple[str, str, str, list[str]]] = [
         ],
     ),
     (
+        "a resident number's race for the gender",
+        "gender: {column: 성별, map: sex}",
+        "gender: {rrn_race: 환자번호}",
+        [
+            "site.yaml:25 tables.person[0].gender: a resident number's race stands where gender belongs\n    rrn_sex gives gender, rrn_race gives race"
+        ],
+    ),
+    (
         "a column of a key",
         "key: [내원번호, 순번]",
         "key: [내원번호, 번호]",

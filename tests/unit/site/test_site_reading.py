@@ -11,7 +11,7 @@ from site_folder import CONSORTIUM, HEADERS, SPEC, VIEW, changed, header_from, l
 from dure.errors import ConfigurationError, Problem, SourceError
 from dure.site import check_columns, load_site
 from dure.site.fixed_maps import MapTarget
-from dure.site.load import site_names
+from dure.site.names import site_names
 from dure.site.spec import Defaults, FileSource, ViewSource
 from dure.site.values import (
     CodedColumn,

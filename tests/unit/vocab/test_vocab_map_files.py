@@ -14,7 +14,7 @@ def written(tmp_path, text, encoding="utf-8"):
     return path
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp949"])
 def test_omop_s_headers_in_any_case_and_dure_s_own(tmp_path, encoding):
     text = (
         '"SOURCE_CODE",Source_Vocabulary_Id,SOURCE_CODE_DESCRIPTION,TARGET_CONCEPT_ID,VALID_START_DATE,valid_end_date,'
@@ -72,7 +72,7 @@ def test_retired_rows_are_left_out_and_rows_without_code_told(tmp_path):
         (b"source_code,Source_Code,target_concept_id\n", "1", "columns named twice: source_code"),
         (b"source_code,target_concept_id\nA,1\nB,2,3\n", "3", "3 fields, the header has 2"),
         (b'source_code,target_concept_id\nA,1\n"B,2\n', "3", "not readable as CSV"),
-        ("source_code,target_concept_id\nA,1\n가,2\n".encode("cp949"), "3", "not UTF-8"),
+        ("source_code,target_concept_id\nA,1\nÉ,2\n".encode("latin-1"), "3", "not UTF-8"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, content, where, found):

@@ -12,21 +12,26 @@ Rules that the maps' authors meet:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
 
+from dure.site.local_concepts import LocalConcept
 from dure.vocab.code_lookup import CodedConcept, coded_concepts, via_text
 from dure.vocab.intervals import FIRST_DAY, LAST_DAY, Segment, Span, by_precedence
+from dure.vocab.local_targets import adopted_concepts, local_statuses
 from dure.vocab.map_files import MapFile, MapRow, read_map_file, short_name
 from dure.vocab.map_targets import MapTargetStatus, map_target_statuses
+from dure.vocab.maps.entry import MAPS_TO, MAPS_TO_VALUE
 from dure.vocab.normalise import Normaliser, normaliser, parents
 from dure.vocab.resolution import REQUEST, MappingProblem, Resolution, Target, problems_frame, targets_frame
 from dure.vocab.store import VocabularyStore
 
+_APPLIED = (MAPS_TO, MAPS_TO_VALUE)
 _SITE, _CONSORTIUM, _VOCABULARY, _NOBODY = "site", "consortium", "vocabulary", "none"
 _EQUAL, _WIDER = "equal", "wider"
 _ALWAYS = (FIRST_DAY, LAST_DAY)
@@ -75,10 +80,15 @@ class _Claim:
     concept: CodedConcept | None = None
 
 
-def resolve(requests: pd.DataFrame, vocabularies: Mapping[str, CodeMapping], store: VocabularyStore) -> Resolution:
+def resolve(
+    requests: pd.DataFrame,
+    vocabularies: Mapping[str, CodeMapping],
+    store: VocabularyStore,
+    local_concepts: Sequence[LocalConcept] = (),
+) -> Resolution:
     """The concepts of every distinct request (columns REQUEST; code type, specimen and unit may be None).
 
-    A request without vocabulary or code has no concept. Raises ConfigurationError where a map cannot be read.
+    `local_concepts` are targets too: standard ones where a map of the consortium adopts them. A request without vocabulary or code has no concept. Raises ConfigurationError where a map cannot be read.
     """
     wanted = [
         tuple(None if pd.isna(part) else str(part) for part in row)
@@ -93,9 +103,17 @@ def resolve(requests: pd.DataFrame, vocabularies: Mapping[str, CodeMapping], sto
             by_vocabulary.setdefault(request[0], []).append(request)
     problems: list[MappingProblem] = []
     files: dict[Path, MapFile] = {}
+
+    def read(path: Path) -> MapFile:
+        if path not in files:
+            files[path] = read_map_file(path)
+        return files[path]
+
+    adopted = adopted_concepts(local_concepts, vocabularies.values(), read)
+    local = local_statuses(local_concepts, adopted)
     for vocabulary, asked in by_vocabulary.items():
         mapping = vocabularies.get(vocabulary, _Undeclared())
-        resolver = _Resolver(vocabulary, mapping, store, files)
+        resolver = _Resolver(vocabulary, mapping, store, read, local)
         resolver.prepare({(str(request[1]), request[2] or "") for request in asked})
         rows += ((request, target) for request in asked for target in resolver.targets(request))
         problems += resolver.problems
@@ -106,16 +124,22 @@ class _Resolver:
     """Resolves the codes of one vocabulary of the spec."""
 
     def __init__(
-        self, vocabulary: str, mapping: CodeMapping, store: VocabularyStore, files: dict[Path, MapFile]
+        self,
+        vocabulary: str,
+        mapping: CodeMapping,
+        store: VocabularyStore,
+        read: Callable[[Path], MapFile],
+        local: Mapping[int, MapTargetStatus],
     ) -> None:
         self.vocabulary = vocabulary
         self.problems: dict[MappingProblem, None] = {}
         self._mapping = mapping
         self._store = store
+        self._local = local
         self._searched = mapping.same_as or vocabulary
         self._codes: Normaliser = normaliser(mapping.normalise, self._searched)
         self._maps = [
-            (authority, self._by_form(paths, files))
+            (authority, self._by_form(paths, read))
             for authority, paths in ((_SITE, mapping.site_maps), (_CONSORTIUM, mapping.consortium_maps))
         ]
         self._concepts: dict[str, list[CodedConcept]] = {}
@@ -126,17 +150,25 @@ class _Resolver:
                 "", "vocabulary_unknown", "warning", f"neither a map nor the vocabulary has codes of {self._searched}"
             )
 
-    def _by_form(self, paths: Iterable[Path], files: dict[Path, MapFile]) -> dict[str, list[MapRow]]:
+    def _by_form(self, paths: Iterable[Path], read: Callable[[Path], MapFile]) -> dict[str, list[MapRow]]:
         """The rows of this vocabulary by the form of their code."""
         by_form: dict[str, list[MapRow]] = {}
         for path in paths:
-            if path not in files:
-                files[path] = read_map_file(path)
-            file, used = files[path], 0
+            file, used = read(path), 0
             for row in file.rows:
                 if row.vocabulary in ("", self.vocabulary, self._searched):
+                    if row.mapping_type not in _APPLIED:
+                        detail = f"a row says {row.mapping_type}; a run applies {' and '.join(_APPLIED)}"
+                        self._report(row.code, "mapping_type_not_applied", "warning", detail, row.file, row.row)
+                        used += 1
+                        continue
                     by_form.setdefault(self._codes.form(row.code), []).append(row)
                     used += 1
+            if file.not_approved:
+                statuses = Counter(status or "no status" for _, status in file.not_approved)
+                found = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+                detail = f"{len(file.not_approved)} rows are not approved, so not applied: {found}"
+                self._report("", "not_approved", "warning", detail, short_name(path), file.not_approved[0][0])
             for number in file.without_code:
                 self._report("", "code_missing", "error", "the row names no code", short_name(path), number)
             if file.rows and not used:
@@ -162,7 +194,7 @@ class _Resolver:
                 for _, rows in self._maps:
                     targets.update(row.target for row in rows.get(self._codes.form(step), ()) if row.target)
         self._concepts = coded_concepts(self._store, self._searched, spellings)
-        self._statuses = map_target_statuses(self._store, targets)
+        self._statuses = map_target_statuses(self._store, targets - self._local.keys()) | self._local
 
     def _parents(self, step: str) -> tuple[str, ...]:
         return parents(step.replace(".", "")) if self._mapping.fallback == "parent" else ()
@@ -284,9 +316,18 @@ class _Resolver:
 
     def _of_maps(self, code: str, segment: Segment[_Claim], source: int) -> Iterator[Target]:
         """The rows of the maps that win on a segment, checked: targets by concept id, or one row with concept 0."""
-        claims = [(claim, claim.row) for claim in segment.items if claim.row is not None]
+        speaking = [(claim, claim.row) for claim in segment.items if claim.row is not None]
+        claims = [(claim, row) for claim, row in speaking if row.mapping_type == MAPS_TO]
+        value = self._value_of_maps(code, [row for _, row in speaking if row.mapping_type == MAPS_TO_VALUE])
+        if not claims:
+            claims = speaking[:1]
+            row = claims[0][1]
+            detail = "the row gives a value, and no row of its rank a target to carry it"
+            self._report(code, "value_without_target", "error", detail, row.file, row.row)
         by_target: dict[int, tuple[str, _Claim, MapRow]] = {}
         for claim, row in claims:
+            if row.mapping_type != MAPS_TO:
+                continue
             if row.target == 0:
                 by_target.setdefault(0, ("", claim, row))
             status = self._statuses.get(row.target) if row.target else None
@@ -324,11 +365,20 @@ class _Resolver:
                 source,
                 target,
                 domain,
-                None,
+                value,
                 equivalence,
                 claim.authority,
                 provenance,
             )
+
+    def _value_of_maps(self, code: str, rows: Sequence[MapRow]) -> int | None:
+        """The concept that rows of type Maps to value give a code."""
+        statuses = [self._statuses[row.target] for row in rows if row.target]
+        values = sorted({standard.concept_id for status in statuses for standard in status.standard})
+        if len(values) > 1:
+            detail = f"{len(values)} values at one time; the smallest id is taken"
+            self._report(code, "several_values", "warning", detail, rows[0].file, rows[0].row)
+        return values[0] if values else None
 
 
 def _found_as(code: str, claim: _Claim) -> str:

@@ -66,6 +66,16 @@ class VocabularyStore:
         chosen = (pc.field("vocabulary_id") == vocabulary_id) & pc.field("concept_code").isin(wanted)
         return pq.read_table(self.folder / CODE_TARGETS_FILE, filters=chosen)
 
+    def of_vocabulary(self, vocabulary_id: str, columns: Sequence[str]) -> pa.Table:
+        """Some columns of the derived `code_targets` for all codes of one vocabulary, in stored order."""
+        chosen = pc.field("vocabulary_id") == vocabulary_id
+        return pq.read_table(self.folder / CODE_TARGETS_FILE, columns=list(columns), filters=chosen)
+
+    def ancestor_levels(self, ids: Iterable[int]) -> pa.Table:
+        """The rows of CONCEPT_ANCESTOR whose descendant is among `ids`, with `min_levels_of_separation`."""
+        columns = ["ancestor_concept_id", "descendant_concept_id", "min_levels_of_separation"]
+        return self._rows(self.path("CONCEPT_ANCESTOR"), "descendant_concept_id", ids, columns)
+
     def successors(self, ids: Iterable[int]) -> pa.Table:
         """The standard concepts that concepts no longer standard lead to: (concept_id, target_concept_id, hops, via)."""
         return self._rows(self.folder / SUCCESSORS_FILE, "concept_id", ids, None)
