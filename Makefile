@@ -16,21 +16,16 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run check fix test test-spark test-all bench wheelhouse clean docs lock run-arguments
+.PHONY: help setup demo run check fix test test-spark test-all bench bench-suggest bench-athena bench-demo wheelhouse clean docs lock run-arguments
 
 help:  ## list the targets (the default)
 	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED)  ## build .venv from requirements.lock (PYTHON=python3.12, WHEELS=folder)
 
-demo: $(INSTALLED)  ## map the small extract in tests/data into an OMOP CDM snapshot (ENGINE=spark)
-	@$(DURE) run synthea --sites vocab_mappings/sites --source tests/data/extract --vocab tests/data/vocabulary \
-		--lake demo/lake $(if $(ENGINE),--engine "$(ENGINE)")
-	@echo
-	@echo "Snapshot  $$($(DURE) path synthea --lake demo/lake --latest)"
-	@echo "Evidence  $$($(DURE) path synthea --lake demo/lake --latest --reports)"
-	@echo "Each table is a folder of Parquet files; reconciliation.csv says where every source row went, unmapped.csv"
-	@echo "which codes have no standard concept. Next: docs/guide/first-run.md"
+demo: $(INSTALLED)  ## three generated hospitals, one CDM: scored against the truth (ENGINE=spark PATIENTS=100000 SEED=7)
+	@$(DURE) demo run --out demo $(if $(PATIENTS),--patients "$(PATIENTS)") $(if $(SEED),--seed "$(SEED)") \
+		$(if $(ENGINE),--engine "$(ENGINE)")
 
 run: run-arguments $(INSTALLED)  ## run one hospital: SITE=name SOURCE=folder VOCAB=folder LAKE=folder (SITES=folder ENGINE=spark)
 	@$(DURE) run "$(SITE)" --source "$(SOURCE)" --vocab "$(VOCAB)" --lake "$(LAKE)" \
@@ -64,6 +59,15 @@ test-all: $(INSTALLED)  ## every test; fails when Java or another prerequisite i
 bench: $(INSTALLED)  ## measure time and memory against hand-written SQL (benchmarks/README.md)
 	$(PY) benchmarks/run.py $(ARGS)
 
+bench-suggest: $(INSTALLED)  ## evaluate `dure vocab suggest` on the annotators' workbook (docs/guide/suggest.md)
+	$(PY) benchmarks/suggest.py $(ARGS)
+
+bench-demo: $(INSTALLED)  ## rows a second and memory of `dure demo generate` (ARGS='--patients 200000')
+	$(PY) benchmarks/demo_generate.py $(ARGS)
+
+bench-athena: $(INSTALLED)  ## load a synthetic vocabulary of full size; 8 GB of disk (ARGS='--scale 0.1')
+	$(PY) benchmarks/athena_synthetic.py $(ARGS)
+
 wheelhouse: $(INSTALLED)  ## collect every wheel for a machine without a network
 	@mkdir -p "$(WHEELHOUSE)" && rm -f "$(WHEELHOUSE)"/*.whl
 	$(PIP) wheel --quiet --wheel-dir "$(WHEELHOUSE)" -r requirements.lock
@@ -86,7 +90,7 @@ lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv-lock/bin/python -m pip install --quiet --group dev -e '.[bench]'
+	.venv-lock/bin/python -m pip install --quiet --group dev -e '.[bench,suggest]'
 	{ echo '# Written by `make lock` from pyproject.toml, its extras and its development group.'; \
 	.venv-lock/bin/python -m pip freeze --exclude-editable; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock

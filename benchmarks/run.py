@@ -32,6 +32,8 @@ EXTRACT, ATHENA, SCALE = SHARED / "data/synthea27", SHARED / "data/vocabulary_sa
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 # A table event of one of these is the first table of the CDM; events before it are about sources.
 CDM_TABLES = frozenset([*floor.TABLES, "dose_era", "cdm_source"])
+# The scaling tool repeats patients and what belongs to them, not the places and the people who treat them.
+NOT_SCALED = ("location", "care_site", "provider")
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,35 @@ def rows_of(folder: Path) -> dict[str, int]:
     return counted
 
 
+def rows_of_one(given: argparse.Namespace) -> dict[str, int]:
+    """Rows of every table of the unscaled extract, by the floor."""
+    out = given.data / "floor"
+    run_floor(scaled(1, given.data), given.data / "vocabulary", out, given.threads)
+    counted = rows_of(out)
+    shutil.rmtree(out, ignore_errors=True)
+    return counted
+
+
+def not_in_proportion(size: int, rows: dict[str, int], of_one: dict[str, int]) -> list[str]:
+    """The tables of `size` times the patients that do not have exactly `size` times their rows, with both numbers."""
+    wanted = {table: n if table in NOT_SCALED else size * n for table, n in of_one.items()}
+    return [f"{table}: {rows[table]:,}, not {n:,}" for table, n in wanted.items() if rows[table] != n]
+
+
+def require_proportion(size: int, by_name: dict[str, Figures], of_one: dict[str, int]) -> None:
+    """Says that every clinical and era table grew with the patients; ends the benchmark where one did not."""
+    wrong = {name: not_in_proportion(size, one.rows, of_one) for name, one in by_name.items()}
+    if any(wrong.values()):
+        lines = [f"  {name}: {line}" for name, found in wrong.items() for line in found]
+        sys.exit("\n".join([f"x{size}: rows are not {size} times those of x1:", *lines]))
+    filled = [table for table in floor.TABLES if table not in NOT_SCALED and of_one[table]]
+    print(
+        f"x{size}: {', '.join(by_name)} wrote exactly {size} times the rows of x1 in all {len(filled)} clinical and era "
+        f"tables ({', '.join(filled)}), and the same rows of {', '.join(NOT_SCALED)}",
+        flush=True,
+    )
+
+
 def newest_snapshot(lake: Path) -> Path:
     """The folder of the snapshot that the last run wrote."""
     said = subprocess.run(
@@ -219,8 +250,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     floor.prepare(ATHENA, given.data / "vocabulary")
     results: dict[int, dict[str, Figures]] = {}
     try:
+        of_one = rows_of_one(given)
         for size in given.sizes:
             results[size] = bench(size, given)
+            require_proportion(size, results[size], of_one)
     except CommandFailed as error:
         sys.exit(str(error))
     print(f"\n{table(results)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dure.cli.options import Command, Given
+from dure.cli.options import Command, Given, option
 from dure.cli.starting import FOLDER, debug_option, example, lake_option, log_format_option, quiet_option, start
 from dure.cli.vocab.shown import show
 from dure.errors import ConfigurationError, Problem
@@ -24,15 +24,13 @@ _SHOWN = ("code", "description", "rank", "concept_id", "concept", "domain", "sco
 @click.command(
     cls=Command,
     epilog=example(
-        "dure vocab suggest bada --lake lake --maps maps/procedure.csv --format csv > to_review.csv",
+        "dure vocab suggest bada --lake lake --maps maps/procedure.csv --format csv",
         "dure vocab suggest unmapped.csv --vocab lake/vocab/STORE --domain Procedure --top 3",
     ),
 )
 @click.argument("source", metavar="FILE|SITE")
 @lake_option
-@click.option(
-    "--vocab", type=FOLDER, metavar="DIR", help="A vocabulary store. For a SITE, else the one it was run with."
-)
+@option("--vocab", type=FOLDER, metavar="DIR", help="A vocabulary store. For a SITE, else the one it was run with.")
 @click.option(
     "--maps",
     type=click.Path(path_type=Path, dir_okay=False),
