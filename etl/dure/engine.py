@@ -20,12 +20,14 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from dure.errors import ConfigurationError, Problem
@@ -108,6 +110,37 @@ def engine(options: EngineOptions) -> Iterator[Engine]:
             yield Engine(_configured(session, options), options.name, session.version, options.parallelism)
         finally:
             session.stop()
+
+
+class Starting:
+    """A context in which an engine comes up in the background: what needs none goes on meanwhile.
+
+    Leaving it waits for the start to end, well or badly, and stops what is up.
+    """
+
+    def __init__(self, start: Callable[[], AbstractContextManager[Engine]]) -> None:
+        self._context = start()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._coming = self._pool.submit(self._context.__enter__)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+        if self._coming.exception() is None:
+            self._context.__exit__(kind, error, trace)
+
+    def engine(self) -> Engine:
+        """The engine, once it is up; raises what its start raised."""
+        return self._coming.result()
+
+    def check(self) -> None:
+        """Raises what the start raised, if it has failed by now."""
+        if self._coming.done():
+            self._coming.result()
 
 
 @contextmanager

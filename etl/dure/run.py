@@ -39,6 +39,7 @@ from dure.vocab.map_files import read_map_file
 if TYPE_CHECKING:
     from dure.accounting.reconciliation import Reconciliation
     from dure.progress import Progress
+    from dure.quality.command import Checked
     from dure.tables.cells import Reading
 
 DERIVED = frozenset(
@@ -49,6 +50,20 @@ DERIVED = frozenset(
 )  # fmt: skip
 COUNTS = "counts"
 StartEngine = Callable[[EngineOptions], AbstractContextManager[Engine]]
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A snapshot that stands, and what made it: enough to go on with it while the engine is up and the lock held."""
+
+    engine: Engine
+    lake: SiteLake
+    snapshot: Path
+    site: Site
+    store: VocabularyStore
+
+
+Prove = Callable[[Committed], "Checked"]
 
 
 @dataclass(frozen=True)
@@ -68,13 +83,17 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run made: the snapshot's folder, the folder of its evidence, rows by CDM table, and a summary to print."""
+    """What a run made: the snapshot's folder, the folder of its evidence, rows by CDM table, and a summary to print.
+
+    `gate_open` is None where nobody asked.
+    """
 
     snapshot: Path
     reports: Path
     tables: Mapping[str, int]
     lines: list[str]
     warnings: list[Problem]
+    gate_open: bool | None = None
 
 
 @dataclass
@@ -299,10 +318,13 @@ STAGES = (
 )
 
 
-def run_site(options: RunOptions, progress: Progress, start: StartEngine = engine) -> RunResult:
+def run_site(
+    options: RunOptions, progress: Progress, start: StartEngine = engine, prove: Prove | None = None
+) -> RunResult:
     """Builds a new snapshot of a site and makes it the latest; on any error the previous one stays.
 
-    `start` gives the engine for as long as the run lasts; many runs in one process may share one that is up.
+    `start` gives the engine for as long as the run lasts; many runs in one process may share one that is up. `prove` is
+    asked about the snapshot once it stands: whatever it finds, the snapshot stays the latest.
 
     Raises ConfigurationError, SourceError, SiteLockedError or IntegrityError as the errors module describes.
     """
@@ -334,7 +356,19 @@ def run_site(options: RunOptions, progress: Progress, start: StartEngine = engin
     with own.lock():
         site = replace(site, warnings=(*site.warnings, *_new_name(own, options.site)))
         own.remember_name(options.site)
-        return _locked(options, progress, site, as_of, lake, own, start)
+        return _locked(options, progress, site, as_of, lake, own, start, prove)
+
+
+def proving(today: date, progress: Progress) -> Prove:
+    """Checks the snapshot that a run committed, on the run's own engine, and opens or closes its gate."""
+    from dure.quality.command import check_committed  # here, as Great Expectations takes seconds to load
+
+    def prove(done: Committed) -> Checked:
+        return check_committed(
+            done.engine.session, done.lake, done.snapshot, done.site.folder, done.store, today, progress
+        )
+
+    return prove
 
 
 def _new_name(own: SiteLake, name: str) -> Iterator[Problem]:
@@ -356,6 +390,7 @@ def _locked(
     lake: Lake,
     own: SiteLake,
     start: StartEngine,
+    prove: Prove | None,
 ) -> RunResult:
     store = open_vocabulary(options.vocab, lake.stores, progress)
     ordered = rules.rules_of(site)
@@ -374,11 +409,17 @@ def _locked(
                 if stage.name == options.until:
                     finished = True
                     return _stopped(run, stage)
-        assert run.reconciliation is not None
-        progress.stage("commit")
-        snapshot = own.commit(staging, _manifest(run, now))
-        finished = True
-        return RunResult(snapshot, own.reports(staging.snapshot), run.tables, summary(run.reconciliation), run.warnings)
+            assert run.reconciliation is not None
+            progress.stage("commit")
+            snapshot = own.commit(staging, _manifest(run, now))
+            finished = True
+            result = RunResult(
+                snapshot, own.reports(staging.snapshot), run.tables, summary(run.reconciliation), run.warnings
+            )
+            if prove is None:
+                return result
+            proved = prove(Committed(run.engine, own, snapshot, site, store))
+            return replace(result, lines=[*result.lines, "", *proved.lines], gate_open=proved.open)
     finally:
         progress.done()
         if not finished:

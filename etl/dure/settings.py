@@ -123,13 +123,18 @@ def default_sites(folder: Path) -> tuple[Path, ...]:
 
 
 def shipped_sites() -> Path | None:
-    """The example sites: inside the package once installed, in `vocab_mappings/sites` of a source checkout."""
+    """The example sites."""
+    return shipped("sites")
+
+
+def shipped(name: str) -> Path | None:
+    """A folder of data that comes with Dure: inside the package once installed, in `vocab_mappings` of a checkout."""
     spec = find_spec("dure.vocab")  # finds it without importing it
     for location in (spec.submodule_search_locations or ()) if spec else ():
         package = Path(location)
-        if (package / "sites").is_dir():
-            return package / "sites"
+        if (package / name).is_dir():
+            return package / name
         root = package.parents[1]
-        if root.name == "vocab_mappings" and (root / "sites").is_dir():
-            return root / "sites"
+        if root.name == "vocab_mappings" and (root / name).is_dir():
+            return root / name
     return None

@@ -238,8 +238,8 @@ def test_a_concept_that_is_no_longer_standard(runner: Runner) -> None:
     own = [line for line in relations.read_text("utf-8").splitlines() if not line.startswith(cells[0] + "\t")]
     relations.write_text("\n".join(own) + "\n", "utf-8")
     result = runner.run()
-    unmapped = (result.reports / "unmapped.csv").read_text("utf-8-sig")
-    assert "10509002" in unmapped
+    open_still = (result.reports / "worklist.csv").read_text("utf-8-sig")
+    assert "10509002" in open_still
 
 
 def test_an_unreadable_line_goes_to_a_file_of_the_owner(runner: Runner) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,20 @@ class Hospital:
         self._running, self._store, self._folder = running, store, folder
         self.lake = folder / "lake"
 
-    def run(self, spec: str, files: Mapping[str, str], site_files: Mapping[str, str] | None = None) -> RunResult:
-        site, extract = self._folder / "sites/bada", self._folder / "extract"
+    def run(
+        self,
+        spec: str,
+        files: Mapping[str, str],
+        site_files: Mapping[str, str] | None = None,
+        called: str = "bada",
+        as_of: date | None = None,
+    ) -> RunResult:
+        site, extract = self._folder / "sites" / called, self._folder / "extract"
         for folder, texts in ((extract, files), (site, {"site.yaml": HEAD + spec, **(site_files or {})})):
             for name, text in texts.items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_text(text, "utf-8")
-        options = RunOptions("bada", extract, self._store.folder, self.lake, (self._folder / "sites",))
+        options = RunOptions(called, extract, self._store.folder, self.lake, (self._folder / "sites",), as_of=as_of)
         return run_site(options, SilentProgress(), lambda _: nullcontext(self._running))
 
 
@@ -186,7 +194,7 @@ def test_a_lake_whose_name_the_engine_would_read_as_a_pattern(hospital: Hospital
 
 def test_a_view_that_stops_at_a_cell_does_not_show_it(hospital: Hospital) -> None:
     spec = diagnoses(
-        "{from: numbered, person: 환자번호, code: {column: 상병코드, vocabulary: KCD7}, start: 진단일}",
+        "{from: numbered, person: 환자번호, code: {column: 상병코드, vocabulary: KCD7}, start: 진단일, stop_reason: 다음}",
         "  numbered: {view: views/numbered.sql, of: diagnoses}\n",
     )
     with pytest.raises(ConfigurationError, match=r"views/numbered\.sql: the engine refuses the view") as caught:
@@ -197,3 +205,40 @@ def test_a_view_that_stops_at_a_cell_does_not_show_it(hospital: Hospital) -> Non
         )
     assert "비밀번호" not in str(caught.value)
     assert "try_cast" in str(caught.value)
+
+
+ONLY_PERSONS = "sources: {patients: {path: patients.csv, key: [환자번호]}}\n"
+
+
+def test_a_site_that_is_run_under_another_name_is_told_once(hospital: Hospital) -> None:
+    spec = ONLY_PERSONS + f"tables: {{person: [{PERSON}]}}\n"
+    files = {"patients.csv": PATIENTS}
+    told = "site bada: its snapshots in this lake were made as "
+    assert [str(w) for w in hospital.run(spec, files, called="바다병원").warnings if told in str(w)] == []
+    assert [str(w) for w in hospital.run(spec, files).warnings if told in str(w)] == []
+    [warning] = [str(w) for w in hospital.run(spec, files, called="산들병원").warnings if told in str(w)]
+    assert warning.startswith(f"{told}바다병원, not as 산들병원")
+    assert [str(w) for w in hospital.run(spec, files, called="산들병원").warnings if told in str(w)] == []
+
+
+def test_opt_outs_that_would_leave_nobody_out_are_refused(hospital: Hospital) -> None:
+    person = PERSON.replace("from: patients,", "from: patients, key: [환자번호, {literal: A}],")
+    spec = ONLY_PERSONS + f"tables: {{person: [{person}]}}\n"
+    files, by = {"patients.csv": PATIENTS}, "환자번호,병원,date,reason\n"
+    with pytest.raises(ConfigurationError, match=r"tables\.person\[0\]: persons are left out by exclusions\.csv, but"):
+        hospital.run(spec, files, {"exclusions.csv": f"{by}P1,A,2024-06-01,철회\n"})
+    assert hospital.run(spec, files, {"exclusions.csv": by}).tables["person"] == 2
+
+
+def test_another_as_of_date_closes_what_is_open(hospital: Hospital) -> None:
+    spec = """sources:
+  patients: {path: patients.csv, key: [환자번호]}
+  visits: {path: visits.csv, key: [내원번호]}
+"""
+    visit = "{from: visits, person: 환자번호, code: {concept_id: 9201}, start: 입원일, end: 퇴원일}"
+    spec += f"tables: {{person: [{PERSON}], visit_occurrence: [{visit}]}}\n"
+    files = {"patients.csv": PATIENTS, "visits.csv": "내원번호,환자번호,입원일,퇴원일\nV1,P1,20240301,\n"}
+    for given, day in ((None, date(2024, 12, 31)), (date(2024, 6, 30), date(2024, 6, 30))):
+        result = hospital.run(spec, files, as_of=given)
+        assert rows(result, "visit_occurrence", "visit_end_date") == [(day,)]
+        assert rows(result, "observation_period", "observation_period_end_date") == [(day,)]

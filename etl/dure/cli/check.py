@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,13 +23,16 @@ from dure.cli.starting import (
 from dure.errors import ExitCode
 from dure.progress import Format
 
+if TYPE_CHECKING:
+    from dure.quality.evidence.report.words import Language
+
 
 @click.command(
     cls=Command,
     epilog=example(
-        "dure check bada --lake lake",
+        "dure check bada --lake lake --lang ko",
         "dure check 바다병원 --lake lake --tables measurement --checks 'field_isforeignkey_*'",
-        "dure check bada --lake lake --explain field_isrequired_person_year_of_birth",
+        "dure check --explain field_isrequired_person_year_of_birth",
     ),
 )
 @site_argument
@@ -44,6 +48,19 @@ from dure.progress import Format
     "--checks", metavar="PATTERNS", help="Only checks with these ids or types, such as 'fkDomain,*_person_*'."
 )
 @click.option("--explain", metavar="CHECK", help="Say what a check means and how to find its rows; check nothing.")
+@option(
+    "--lang",
+    type=click.Choice(["en", "ko"]),
+    default="en",
+    show_default=True,
+    help="The language of report.html.",
+)
+@option(
+    "--data-docs",
+    type=FOLDER,
+    metavar="DIR",
+    help="Also build Great Expectations' Data Docs in this folder; they open offline and hold counts only.",
+)
 @option(
     "--today",
     type=click.DateTime(["%Y-%m-%d", "%Y%m%d"]),
@@ -67,6 +84,8 @@ def check(
     tables: str | None,
     checks: str | None,
     explain: str | None,
+    lang: Language,
+    data_docs: Path | None,
     today: datetime | None,
     quiet: bool,
     log_format: Format | None,
@@ -78,19 +97,22 @@ def check(
     opens or closes the gate by the policy. Exit code 1 says that the gate is closed. --tables and --checks run a part,
     print it, and decide nothing.
     """
+    if explain:
+        start(ctx, log_format, quiet=quiet, debug=debug)
+        from dure.quality.explain import explained
+
+        for line in explained(explain):
+            click.echo(line)
+        return
     report = start(ctx, log_format, quiet=quiet, debug=debug, lake=lake)
     given = Given(ctx)
     name, lake, sites = given.required("site", site), given.required("lake", lake), given.sites(sites)
     given.check()
 
     from dure.engine import EngineOptions
-    from dure.quality.check import Selection
-    from dure.quality.command import CheckOptions, check_site, explained
+    from dure.quality.check import Pages, Selection
+    from dure.quality.command import CheckOptions, check_site
 
-    if explain:
-        for line in explained(explain):
-            click.echo(line)
-        return
     checked = check_site(
         CheckOptions(
             site=name,
@@ -100,6 +122,7 @@ def check(
             engine=EngineOptions.parse(engine, master, threads, memory),
             today=(today or datetime.now().astimezone()).date(),
             selection=Selection(_names(tables), _names(checks)),
+            pages=Pages(lang, data_docs),
         ),
         report,
     )

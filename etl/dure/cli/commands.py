@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from dure.cli.check import check
 from dure.cli.demo import demo
 from dure.cli.init import init
 from dure.cli.options import Command, Given, option
@@ -26,7 +27,7 @@ from dure.cli.starting import (
     start,
 )
 from dure.cli.vocab import vocab
-from dure.errors import ConfigurationError, Problem
+from dure.errors import ConfigurationError, ExitCode, Problem
 from dure.progress import Format
 
 
@@ -69,6 +70,7 @@ def cli() -> None:
 )
 @click.option("--until", metavar="STAGE", help="Stop after this stage; the snapshot does not become the latest.")
 @click.option("--full", is_flag=True, help="Map everything anew, whatever an earlier run left.")
+@click.option("--no-check", is_flag=True, help="Build the snapshot without checking it; `dure check` does that later.")
 @quiet_option
 @log_format_option
 @debug_option
@@ -87,14 +89,16 @@ def run(
     as_of: datetime | None,
     until: str | None,
     full: bool,
+    no_check: bool,
     quiet: bool,
     log_format: Format | None,
     debug: bool,
 ) -> None:
-    """Map the extract of SITE into a new snapshot of the CDM.
+    """Map the extract of SITE into a new snapshot of the CDM, and check whether it may leave the hospital.
 
-    Prints a summary of what became of every source row. The snapshot becomes the one that `dure path` names only when
-    it is whole; a run that stops for any reason leaves the one before.
+    Prints a summary of what became of every source row, then the verdict of the gate. The snapshot becomes the latest
+    only when it is whole, and the one that `dure path` names when the gate opens for it; a run that stops for any
+    reason leaves the one before. Exit code 1 says that the snapshot was built and the gate is closed.
     """
     report = start(ctx, log_format, quiet=quiet, debug=debug, lake=lake, writes_snapshot=True)
     given = Given(ctx)
@@ -106,8 +110,9 @@ def run(
 
     options = EngineOptions.parse(engine, master, threads, memory)
 
-    from dure.run import RunOptions, run_site
+    from dure.run import RunOptions, proving, run_site
 
+    unproved = no_check or until is not None
     result = run_site(
         RunOptions(
             site=name,
@@ -121,6 +126,7 @@ def run(
             full=full,
         ),
         report,
+        prove=None if unproved else proving(datetime.now().astimezone().date(), report),
     )
     report.done()
     for problem in result.warnings:
@@ -129,6 +135,8 @@ def run(
     if not quiet:
         for line in result.lines:
             click.echo(line)
+    if result.gate_open is False:
+        ctx.exit(int(ExitCode.GATE_CLOSED))
 
 
 @cli.command(
@@ -220,6 +228,7 @@ def path(ctx: click.Context, site: str | None, lake: Path | None, latest: bool, 
     print_path(folder)
 
 
+cli.add_command(check)
 cli.add_command(demo)
 cli.add_command(init)
 cli.add_command(vocab)

@@ -16,6 +16,7 @@ from dure.tables.cells import FEMALE, KOREAN, MALE, OPERATORS, Reading
 from dure.tables.links import Linked, field_name
 from dure.tables.links import domains as domain_names
 from dure.tables.rule import Rule, Shared
+from dure.tables.timing import STILL_PATIENT
 from dure.vocab import VocabularyStore, structural_concepts_missing
 
 # So many ids a warning names.
@@ -89,6 +90,8 @@ def structural_concepts(rules: list[Rule], reading: Reading, shared: Shared) -> 
             default = codes.type_concept(None, shared.default_type, rule.table)
             found |= {default} if isinstance(default, int) else set()
     found |= {entry.becomes for entry in shared.merge_visits if entry.becomes}
+    if shared.open_stay == "as_of":
+        found |= {STILL_PATIENT for rule in rules if rule.table in ("visit_occurrence", "visit_detail")}
     return sorted(found - {0})
 
 

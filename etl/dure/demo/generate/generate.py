@@ -23,7 +23,8 @@ from dure.demo.generate.seeds import BLOCK
 from dure.demo.generate.truth import Truth
 from dure.progress import Progress
 
-_FORMAT = 1
+FORMAT = 1
+"""Goes up when the same patients and seed give other files."""
 _SAY_EVERY = 20.0
 _HOSPITALS = {"haneul": haneul, "bada": bada, "gangsan": gangsan}
 # What begins the numbers of a patient and of a visit.
@@ -88,7 +89,7 @@ def _write_persons(patients: int, seed: int, extracts: dict[str, Extract], truth
 def _about(patients: int, seed: int, made: Made) -> dict[str, object]:
     return {
         "made_by": MADE_BY,
-        "format": _FORMAT,
+        "format": FORMAT,
         "patients": patients,
         "seed": seed,
         "as_of": str(np.datetime64(LAST, "D")),
