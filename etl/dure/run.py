@@ -21,6 +21,7 @@ from dure.landing import Landed, header_of
 from dure.site.load import load_site
 from dure.site.loaded import Site
 from dure.site.spec import FileSource
+from dure.snapshot.forgotten import forgotten
 from dure.snapshot.lake import Lake, SiteLake, Staging
 from dure.snapshot.manifest import EngineUsed, Input, Manifest, VocabularyUsed, measure_tables, snapshot_digest
 from dure.snapshot.names import site_folder_name
@@ -156,6 +157,7 @@ def _land(run: _Run) -> None:
         run.warn,
         before=run.starting.check,
         after=lambda name: _begin_source(run, name),
+        forgotten=forgotten(run.lake.folder),
     )
 
 

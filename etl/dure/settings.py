@@ -28,6 +28,7 @@ SETTINGS = (
     "threads",
     "memory",
     "as_of",
+    "lang",
     "log_format",
     "quiet",
 )

@@ -12,8 +12,11 @@ import click
 
 from dure.cli.check import check
 from dure.cli.demo import demo
+from dure.cli.forget import forget
 from dure.cli.init import init
+from dure.cli.keygen import keygen
 from dure.cli.options import Command, Given, option
+from dure.cli.publish import publish
 from dure.cli.starting import (
     FOLDER,
     debug_option,
@@ -232,3 +235,6 @@ cli.add_command(check)
 cli.add_command(demo)
 cli.add_command(init)
 cli.add_command(vocab)
+cli.add_command(forget)
+cli.add_command(keygen)
+cli.add_command(publish)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ from dure.engine import EngineOptions
 from dure.engine import engine as running_engine
 from dure.errors import ConfigurationError, Problem
 from dure.progress import Progress
-from dure.run import RunOptions, RunResult, StartEngine, run_site
+from dure.run import RunOptions, RunResult, StartEngine, proving, run_site
 from dure.settings import shipped
 
 SITES = ("haneul", "bada", "gangsan")
@@ -36,6 +37,9 @@ _CODED = {
     "measurement": ("measurement_concept_id", "measurement_source_value"),
     "observation": ("observation_concept_id", "observation_source_value"),
 }
+
+
+_GATES = {True: "open", False: "closed", None: "-"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class SiteResult:
     score: Score
     digest: str
     seconds: float
+    gate_open: bool | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Demonstration:
     """What a demonstration is asked to do; everything it makes lies in `out`.
 
     Site folders that come with Dure are used where `sites` has none of that name; `vocabulary` None is the one shipped.
+    The gate decides as on the day `today`; with None nobody asks it.
     """
 
     out: Path
@@ -78,6 +84,7 @@ class Demonstration:
     sites: tuple[Path, ...]
     vocabulary: Path | None
     engine: EngineOptions
+    today: date | None = None
 
     @property
     def extract(self) -> Path:
@@ -105,11 +112,12 @@ class Demonstration:
         self.prepare(progress)
         truth = Truth.of(self.truth)
         results = []
+        prove = proving(self.today, progress) if self.today else None
         with start(self.engine) as running:
             for site in SITES:
                 progress.note(f"hospital {site}")
                 started = time.monotonic()
-                made = run_site(self._options(site, vocabulary), progress, lambda _: nullcontext(running))
+                made = run_site(self._options(site, vocabulary), progress, lambda _: nullcontext(running), prove)
                 results.append(_result(site, made, truth, time.monotonic() - started))
         return results
 
@@ -164,6 +172,7 @@ def _result(site: str, made: RunResult, truth: Truth, seconds: float) -> SiteRes
         score=score_snapshot(truth, site, made.snapshot),
         digest=content_digest(made.snapshot),
         seconds=seconds,
+        gate_open=made.gate_open,
     )
 
 
@@ -198,7 +207,7 @@ def table_lines(results: Sequence[SiteResult]) -> list[str]:
     """What a person reads at the end: one line a hospital."""
     head = (
         f"{'site':10}{'patients':>10}{'visits':>11}{'rows':>13}{'codes':>8}{'records':>9}{'rejects':>9}"
-        f"{'score':>9}{'surplus':>9}{'digest':>14}{'seconds':>9}"
+        f"{'score':>9}{'surplus':>9}{'gate':>8}{'digest':>14}{'seconds':>9}"
     )
     lines = [head]
     for r in results:
@@ -206,7 +215,8 @@ def table_lines(results: Sequence[SiteResult]) -> list[str]:
             f"{r.site:10}{r.patients:>10,}{r.visits:>11,}{r.rows:>13,}"
             f"{_percent(r.mapped.mapped_codes, r.mapped.codes):>8}"
             f"{_percent(r.mapped.mapped_records, r.mapped.records):>9}{r.rejected:>9,}"
-            f"{_percent(r.score.found, r.score.facts):>9}{r.score.surplus:>9,}{r.digest[:12]:>14}{r.seconds:>9.1f}"
+            f"{_percent(r.score.found, r.score.facts):>9}{r.score.surplus:>9,}{_GATES[r.gate_open]:>8}"
+            f"{r.digest[:12]:>14}{r.seconds:>9.1f}"
         )
     return lines
 
@@ -227,10 +237,12 @@ def closing_lines(asked: Demonstration, results: Sequence[SiteResult]) -> list[s
         "codes, records   share of the codes that occur, and of the records, that have a standard concept, if a wider one",
         "rejects          rows of the extract that reached no table; reconciliation.csv says why",
         "score            share of the generated facts that are in the CDM; surplus: rows that no fact explains",
+        "gate             whether the snapshot may leave the hospital; `dure check SITE` says why, waivers.yaml what is let",
         "digest           of all rows, the same on every engine",
         "",
         f"Snapshot  {last.snapshot}",
         f"Evidence  {last.reports}",
+        f"Report    {last.reports / 'report.html'}",
         f"Score     dure demo score {asked.truth} --lake {lake} --missing 5",
         f"Hospitals {asked.site_folders[0]}/{{{','.join(SITES)}}}",
         "Each table is a folder of Parquet files. Next: docs/guide/first-run.md",

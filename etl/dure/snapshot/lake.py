@@ -239,6 +239,13 @@ class SiteLake:
         with lake_access(self.folder, f"the pointer '{name}' stays"):
             replace_file(self._pointer_file(name), f"{snapshot}\n".encode())
 
+    def drop_pointer(self, name: Pointer) -> None:
+        """Takes a pointer away, such as `passed` from a snapshot that has changed since."""
+        self._require_lock()
+        with lake_access(self.folder, f"the pointer '{name}' stays"):
+            self._pointer_file(name).unlink(missing_ok=True)
+            sync(self.folder)
+
     # ---- the inside
 
     @property

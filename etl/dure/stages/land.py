@@ -30,15 +30,17 @@ def land(
     warn: Callable[[Problem], None],
     before: Callable[[], None],
     after: Callable[[str], None],
+    forgotten: frozenset[str] = frozenset(),
 ) -> dict[str, Landed]:
     """Lands each source below `out`; `known` are the columns of the previous snapshot, to tell new and lost ones.
 
     `before` is called before each source and may raise, so that nothing lands in vain; `after` with the name of each
     that has landed.
 
-    Persons in the site folder's `exclusions.csv` are left out of every source that has a person column.
+    Persons in the site folder's `exclusions.csv`, and those whom the lake has `forgotten`, are left out of every source
+    that has a person column.
     """
-    opted_out = opted_out_of(site)
+    opted_out = opted_out_of(site) | forgotten
     files = [(name, source) for name, source in site.spec.sources.items() if isinstance(source, FileSource)]
     persons = {name: person_columns(rules, name, site.headers.get(name)) for name, _ in files}
 

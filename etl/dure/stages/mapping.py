@@ -149,6 +149,7 @@ def _map(
         lookups = lookups.with_frame("parent", _keys_of([*earlier, (rule, itself)]))
     frame = evaluate(rule, source, shared, lookups)
     if _needs_merging(rule, earlier):
+        frame = stored(session, frame, work / f"{rule.folder}-unmerged")  # merging reads it more than once
         frame = merged(rule, frame, _written_keys(earlier))
     if rule.many:
         frame = frame.withColumn("_view_row", view_row())
@@ -216,7 +217,11 @@ def _with_lookup(
         return lookups
     keys = keys.where(F.col("key_hash").isNotNull())
     if len(own) > 1 or any(rule.entry.key or prepared.lost_some(rule.source) for rule, _ in own):
-        others = [F.max(name).alias(name) for name in keys.columns if name != "key_hash"]
+        others = [
+            (F.bool_or if name == "opted_out" else F.max)(name).alias(name)
+            for name in keys.columns
+            if name != "key_hash"
+        ]
         keys = keys.groupBy("key_hash").agg(*others)
     if table == "visit_detail" and _details_follow_visits(done):
         # Written once: nearly every entry after this one asks for it, and each would join the two again.

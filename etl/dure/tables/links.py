@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Note, Outcome, Reason
@@ -25,6 +25,9 @@ from dure.tables.routing import part_column
 
 # The kinds of events that are references, as the spec names them.
 REFERENCES = ("visit_detail", "visit", "person", "specimen")
+
+# The digits of an entry's place among those of its table, and of a record id.
+_TURN, _ID = 4, 19
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def rows_of_one(frame: DataFrame) -> DataFrame:
 
 
 def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, keyed: bool = False) -> DataFrame:
-    """One row a source row: `made_file`, `made_row`, `made_id` (NULL where it is in no record), `made_table`,
+    """One row a source row: `made_file`, `made_row`, `made_id` and `made_table` (NULL where it is in no record),
     `made_opted_out`; one row a row of the view, told by `made_view_row` too, where all frames have `_view_row`.
 
     Of several targets or entries the first that gives a record counts; a row that was merged is in the record that
@@ -110,19 +113,35 @@ def rows_made(frames: Sequence[DataFrame], records: DataFrame | None = None, key
         )
         union = one if union is None else union.unionByName(one)
     assert union is not None
-    made_id = F.col("made_id")
+    made_id, made_table = F.col("made_id"), F.col("made_table")
     if records is not None:
         taken = records.select(F.col("key_hash").alias("taken_key"), F.col("id").alias("taken_id"))
         union = union.join(taken, F.col("made_key") == F.col("taken_key"), "left")
         made_id = F.coalesce("made_id", "taken_id")
     elif keyed:
         # The row that was written says where the record is: the codes of the others may lead elsewhere.
-        union = union.withColumn("made_table", F.max("made_table").over(Window.partitionBy("made_id")))
-    rows = union.withColumn("made_id", made_id)
-    turn = F.when(F.col("made_id").isNull(), F.lit(len(frames))).otherwise(F.col("made_place"))
-    found = F.struct(turn.alias("turn"), F.col("made_id"), F.col("made_table"))
-    per_row = rows.groupBy(*by).agg(F.min(found).alias("made"), F.max("made_opted_out").alias("made_opted_out"))
-    return per_row.select(*by, "made.made_id", "made.made_table", "made_opted_out")
+        tables = union.groupBy(made_id.alias("table_of")).agg(F.max(made_table).alias("table_made"))
+        union = union.join(tables, made_id == F.col("table_of"), "left")
+        made_table = F.col("table_made")
+    per_row = union.groupBy(*by).agg(
+        F.min(_first(made_id, made_table)).alias("made"), F.bool_or("made_opted_out").alias("made_opted_out")
+    )
+    made = F.col("made")
+    return per_row.select(
+        *by,
+        F.substr(made, F.lit(_TURN + 1), F.lit(_ID)).cast("bigint").alias("made_id"),
+        F.substr(made, F.lit(_TURN + _ID + 1)).alias("made_table"),
+        "made_opted_out",
+    )
+
+
+def _first(id: Column, table: Column) -> Column:
+    """Id and table of a record as one text, smaller the earlier its entry comes; NULL for a row that is in none.
+
+    One text, since engines find the smallest struct of each of many groups a record at a time.
+    """
+    turn, number = (F.lpad(part.cast("string"), n, "0") for part, n in ((F.col("made_place"), _TURN), (id, _ID)))
+    return F.concat(turn, number, F.coalesce(table, F.lit("")))
 
 
 def joined(frame: DataFrame, role: str, value: object, made: DataFrame | None, lookup: DataFrame | None) -> DataFrame:

@@ -18,6 +18,9 @@ from dure.tables.cells import Reading, cell, condition
 
 FIRST = "0"  # the occurrence of a row that shares its key with no other
 
+# Into so many portions keys are dealt to number their rows.
+_PORTIONS = 256
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -60,35 +63,50 @@ def fates(landed: DataFrame, source: FileSource, reading: Reading) -> DataFrame:
     to keep or to keep all.  A source without a key keeps identical rows and numbers them.
     """
     kept = landed.where(exclusion(source, reading).isNull() & F.col("_key").isNotNull())
-    shared = kept.groupBy("_key").agg(F.count(F.lit(1)).alias("_many")).where(F.col("_many") > 1)
     wanted = _keep_columns(source)
-    rows = kept.select("_file", "_row", "_key", "_row_hash", *[cell(c).alias(f"_by{i}") for i, c in enumerate(wanted)])
-    rows = rows.join(
-        shared.select(F.col("_key").alias("_shared_key")), F.col("_key") == F.col("_shared_key"), "left_semi"
+    rows = _sharing(
+        kept.select("_file", "_row", "_key", "_row_hash", *[cell(c).alias(f"_by{i}") for i, c in enumerate(wanted)])
     )
-    number = F.row_number().over(Window.partitionBy("_key").orderBy(*_order(source, wanted))) - 1
-    rows = rows.withColumn("_number", number)
+    rows = _numbered(rows, _order(source, wanted))
     if source.key is None or (source.keep and source.keep.all):
         return _fate(rows, F.lit(Outcome.WRITTEN.value), F.lit(None).cast("string"))
     if source.keep:
         first = F.col("_number") == 0
         again = F.when(first, F.lit(Outcome.WRITTEN.value)).otherwise(F.lit(Outcome.MERGED.value))
         return _fate(rows, again, F.lit(None).cast("string"), F.lit(FIRST))
-    per_key = Window.partitionBy("_key")
-    rows = rows.withColumn("_low", F.min("_row_hash").over(per_key)).withColumn(
-        "_high", F.max("_row_hash").over(per_key)
-    )
-    alike = F.col("_low") == F.col("_high")
     outcome = (
-        F.when(~alike, F.lit(Outcome.REJECTED.value))
+        F.when(~F.col("_alike"), F.lit(Outcome.REJECTED.value))
         .when(F.col("_number") == 0, F.lit(Outcome.WRITTEN.value))
         .otherwise(F.lit(Outcome.DUPLICATE.value))
     )
-    reason = F.when(~alike, F.lit(Reason.DUPLICATE_KEY.value)).when(
+    reason = F.when(~F.col("_alike"), F.lit(Reason.DUPLICATE_KEY.value)).when(
         F.col("_number") > 0, F.lit(Reason.DUPLICATE_ROW.value)
     )
     # The number orders identical rows only to choose one; it is no occurrence.
     return _fate(rows, outcome, reason, F.lit(FIRST))
+
+
+def _sharing(rows: DataFrame) -> DataFrame:
+    """The rows whose key occurs more than once, with `_alike`: whether all rows of the key are identical."""
+    shared = rows.groupBy("_key").agg(
+        F.count(F.lit(1)).alias("_many"), (F.min("_row_hash") == F.max("_row_hash")).alias("_alike")
+    )
+    shared = shared.where(F.col("_many") > 1).select(F.col("_key").alias("_shared_key"), "_alike")
+    return rows.join(shared, F.col("_key") == F.col("_shared_key"), "inner")
+
+
+def _numbered(rows: DataFrame, order: list[Column]) -> DataFrame:
+    """The rows with `_number`, the place of each among those of its key.
+
+    Keys are numbered many at a time: engines are slow over very many small partitions.
+    """
+    portion = Window.partitionBy(F.pmod(F.xxhash64("_key"), F.lit(_PORTIONS))).orderBy("_key", *order)
+    rows = rows.withColumn("_place", F.row_number().over(portion))
+    before = F.lag("_key").over(portion)
+    begins = F.when(before.isNull() | (before != F.col("_key")), F.col("_place"))
+    rows = rows.withColumn("_begins", begins)
+    begun = F.max("_begins").over(portion.rowsBetween(Window.unboundedPreceding, Window.currentRow))
+    return rows.withColumn("_number", F.col("_place") - begun)
 
 
 def _keep_columns(source: FileSource) -> list[str]:

@@ -32,6 +32,7 @@ def result(site: str, *, found: int, facts: int, mapped: int = 999) -> SiteResul
         score=Score(site, (table,)),
         digest="0123456789abcdef" * 4,
         seconds=4.26,
+        gate_open=True,
     )
 
 
@@ -63,12 +64,13 @@ def test_a_line_a_hospital(ran: list[Demonstration], tmp_path: Path, capsys: pyt
         "rejects",
         "score",
         "surplus",
+        "gate",
         "digest",
         "seconds",
     ]
     assert head.split() == names
     assert haneul.replace(" %", "%").split() == [
-        "haneul", "1,234", "5,678", "1,234,567", "100%", "99.9%", "12", "100%", "3", "0123456789ab", "4.3",
+        "haneul", "1,234", "5,678", "1,234,567", "100%", "99.9%", "12", "100%", "3", "open", "0123456789ab", "4.3",
     ]  # fmt: skip
     # Not all is never 100 %.
     assert bada.replace(" %", "%").split()[4:8] == ["100%", "100%", "12", "99.9%"]

@@ -48,6 +48,7 @@ class RunOptions:
 class Result:
     lines: list[str] = field(default_factory=lambda: ["person 27"])
     warnings: list[Problem] = field(default_factory=list)
+    gate_open: bool | None = None
 
 
 @dataclass
@@ -57,8 +58,11 @@ class StandIn:
     asked: list[RunOptions] = field(default_factory=list)
     act: Callable[[Reporter], Result] = lambda progress: Result()
 
-    def run_site(self, options: RunOptions, progress: Reporter) -> Result:
+    proving: list[object] = field(default_factory=list)
+
+    def run_site(self, options: RunOptions, progress: Reporter, *, prove: object) -> Result:
         self.asked.append(options)
+        self.proving.append(prove)
         return self.act(progress)
 
 
@@ -67,6 +71,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
     module: Any = ModuleType("dure.run")
     module.RunOptions, module.run_site = RunOptions, stand_in.run_site
+    module.proving = lambda today, progress: "the gate"
     monkeypatch.setitem(sys.modules, "dure.run", module)
     return stand_in
 
@@ -127,6 +132,19 @@ def test_a_run_needs_little(run: StandIn, capfd: pytest.CaptureFixture[str]) -> 
     assert run.asked[0].engine == EngineOptions()
     assert (run.asked[0].as_of, run.asked[0].until, run.asked[0].full) == (None, None, False)
     assert capfd.readouterr() == ("person 27\n", "")
+
+
+def test_a_run_ends_with_the_gate_unless_told_otherwise(run: StandIn) -> None:
+    assert main(GIVEN) == 0
+    assert main([*GIVEN, "--no-check"]) == 0
+    assert main([*GIVEN, "--until", "map"]) == 0
+    assert run.proving == ["the gate", None, None]
+
+
+@pytest.mark.parametrize(("gate_open", "code"), [(True, 0), (False, 1)])
+def test_a_closed_gate_is_an_exit_code_of_its_own(run: StandIn, gate_open: bool, code: int) -> None:
+    run.act = lambda progress: Result(gate_open=gate_open)
+    assert main(GIVEN) == code
 
 
 def test_sites_beside_the_work_are_looked_at_first(run: StandIn, here: Path) -> None:
@@ -442,11 +460,28 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def commands() -> dict[str, click.Command]:
-    vocab = cli.commands["vocab"]
-    assert isinstance(vocab, click.Group)
-    return {"dure": cli, **{f"dure {n}": c for n, c in cli.commands.items() if n != "vocab"}} | {
-        f"dure vocab {name}": command for name, command in vocab.commands.items()
-    }
+    found: dict[str, click.Command] = {"dure": cli}
+    for name, command in cli.commands.items():
+        if isinstance(command, click.Group):
+            found |= {f"dure {name} {own}": each for own, each in command.commands.items()}
+        else:
+            found[f"dure {name}"] = command
+    return found
+
+
+# What an example of a command gives; of all others a lake.
+# What an example of a command shows, one of these at least; else a lake.
+SHOWN = {
+    "dure init": ("site",),
+    "dure validate": ("site",),
+    "dure check": ("lake", "explain"),
+    "dure demo generate": ("out",),
+    "dure demo run": ("out",),
+    "dure keygen": ("out",),
+    "dure vocab convert": ("file",),
+    "dure vocab lint": ("files",),
+    "dure vocab suggest": ("source",),
+}
 
 
 @pytest.mark.parametrize("name", list(commands()))
@@ -463,7 +498,7 @@ def test_each_help_ends_with_examples_that_have_the_right_shape(name: str, capfd
         while isinstance(command, click.Group):
             command = command.commands[words.pop(0)]
         with command.make_context(name, words) as ctx:
-            assert ctx.params["site" if name in ("dure init", "dure validate") else "lake"] is not None
+            assert any(ctx.params[shown] for shown in SHOWN.get(name, ("lake",)))
 
 
 HEAVY = {"pyspark", "pandas", "pyarrow", "pysail", "sqlalchemy", "structlog", "great_expectations", "rich", "yaml"}

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "vocab"))
 from suggest_vocabulary import KIDNEY, OVARY, suggest_store
 
 from dure.cli import main
+from dure.vocab.store import open_store
 
 LIST = "vocabulary,code,description,records,table\nEDI,R1,난소절제술,3,procedure_occurrence\nEDI,R2,=신장적출술,9,procedure_occurrence\nEDI,R3,,1,procedure_occurrence\n"
 
@@ -92,3 +93,24 @@ def test_without_the_extra(
     monkeypatch.setitem(sys.modules, "kiwipiepy", None)
     assert main(["vocab", "suggest", codes, "--vocab", store]) == 2
     assert "pip install 'dure[suggest]'" in capfd.readouterr().err
+
+
+def test_a_site_s_own_work_list_and_store(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reports = tmp_path / "바다" / "S1"
+    reports.mkdir(parents=True)
+    (reports / "worklist.csv").write_text(LIST, "utf-8-sig")
+
+    class Site:
+        def latest(self) -> Path:
+            return tmp_path / "S1"
+
+        def reports(self, snapshot: str) -> Path:
+            return tmp_path / "바다" / snapshot
+
+    monkeypatch.setattr("dure.cli.vocab.evidence.sites_of", lambda lake, names: [Site()])
+    monkeypatch.setattr("dure.cli.vocab.evidence.store_used", lambda site: open_store(Path(store)))
+    options = ["--lake", str(tmp_path), "--quiet", "--format", "json", "--top", "1"]
+    assert main(["vocab", "suggest", "바다", *options]) == 0
+    assert [one["target_concept_id"] for one in json.loads(capfd.readouterr().out)] == [KIDNEY, OVARY]

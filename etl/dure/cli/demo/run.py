@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from dure.cli.starting import (
     quiet_option,
     start,
 )
+from dure.errors import ExitCode
 from dure.progress import Format
 
 
@@ -50,6 +52,12 @@ from dure.progress import Format
 @option("--master", default="local[*]", show_default=True, metavar="URL", help="Where --engine spark runs.")
 @option("--threads", type=click.IntRange(min=1), help="Processor cores to use.  [default: all]")
 @option("--memory", metavar="SIZE", help="Memory for the engine, such as 4g.  [default: the engine's own]")
+@click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d", "%Y%m%d"]),
+    metavar="DATE",
+    help="The day on which the gate decides; a late one finds its waivers expired.  [default: the clock's]",
+)
 @quiet_option
 @log_format_option
 @debug_option
@@ -65,6 +73,7 @@ def run(
     master: str,
     threads: int | None,
     memory: str | None,
+    today: datetime | None,
     quiet: bool,
     log_format: Format | None,
     debug: bool,
@@ -72,7 +81,7 @@ def run(
     """Generate three hospitals and map them into one CDM.
 
     The extracts are generated anew only where patients or seed differ from those in DIR. Prints a line a hospital; the
-    digest is the same wherever the rows are, on every engine.
+    digest is the same wherever the rows are, on every engine. Exit code 1 says that the gate of one is closed.
     """
     report = start(ctx, log_format, quiet=quiet, debug=debug, lake=out / "lake", writes_snapshot=True)
     given = Given(ctx)
@@ -86,10 +95,12 @@ def run(
     from dure.demo.consortium import Demonstration, closing_lines, table_lines
     from dure.engine import EngineOptions
 
-    asked = Demonstration(
-        out, patients, seed, folders, vocabulary, EngineOptions.parse(engine, master, threads, memory)
-    )
+    options = EngineOptions.parse(engine, master, threads, memory)
+    day = (today or datetime.now().astimezone()).date()
+    asked = Demonstration(out, patients, seed, folders, vocabulary, options, day)
     results = asked.run(report)
     report.done()
     for line in (*table_lines(results), "", *closing_lines(asked, results)):
         click.echo(line)
+    if any(result.gate_open is False for result in results):
+        ctx.exit(int(ExitCode.GATE_CLOSED))

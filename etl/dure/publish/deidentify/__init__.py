@@ -1,0 +1,1 @@
+"""De-identification: what becomes of each column, and the frames that do it."""
