@@ -16,7 +16,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run check fix test test-spark test-all bench bench-suggest bench-athena bench-demo wheelhouse clean docs lock run-arguments
+.PHONY: help setup demo demo-blocked run check fix test test-spark test-all bench bench-suggest bench-athena bench-demo wheelhouse clean docs lock run-arguments
 
 help:  ## list the targets (the default)
 	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,10 @@ setup: $(INSTALLED)  ## build .venv from requirements.lock (PYTHON=python3.12, W
 demo: $(INSTALLED)  ## three generated hospitals, one CDM: scored against the truth (ENGINE=spark PATIENTS=100000 SEED=7)
 	@$(DURE) demo run --out demo $(if $(PATIENTS),--patients "$(PATIENTS)") $(if $(SEED),--seed "$(SEED)") \
 		$(if $(ENGINE),--engine "$(ENGINE)")
+
+# A check of the day after the waivers of the demonstration: exit code 1, and make says "Error 1".
+demo-blocked: demo  ## the same hospitals on a day when their waivers have expired: the gate closes, exit code 1
+	@$(DURE) check bada --lake demo/lake --today 2028-07-01
 
 run: run-arguments $(INSTALLED)  ## run one hospital: SITE=name SOURCE=folder VOCAB=folder LAKE=folder (SITES=folder ENGINE=spark)
 	@$(DURE) run "$(SITE)" --source "$(SOURCE)" --vocab "$(VOCAB)" --lake "$(LAKE)" \

@@ -117,7 +117,7 @@ def load_vocabulary(lake: Path, data: Path) -> Path:
 
 def run_dure(source: Path, store: Path, lake: Path, engine: Sequence[str]) -> Usage:
     command: list[str | Path] = [dure(), "run", "synthea", "--source", source, "--vocab", store, "--lake", lake, "--full",
-               "--log-format", "json", *engine]  # fmt: skip
+               "--no-check", "--log-format", "json", *engine]  # fmt: skip
     until = {"event": frozenset({"table"}), "table": CDM_TABLES}
     return measure(command, cwd=lake, until=until, environment=environment())
 

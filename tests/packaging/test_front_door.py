@@ -15,7 +15,10 @@ import yaml
 from dure.cli import cli
 from dure.errors import ExitCode
 
-TARGETS = ["setup", "demo", "run", "check", "fix", "test", "test-spark", "test-all", "bench", "wheelhouse", "clean"]
+TARGETS = [
+    "setup", "demo", "demo-blocked", "run", "check", "fix", "test", "test-spark", "test-all", "bench", "bench-suggest", "bench-demo",
+    "bench-athena", "wheelhouse", "clean",
+]  # fmt: skip
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
