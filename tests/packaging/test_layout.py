@@ -12,7 +12,12 @@ import grimp
 import pytest
 
 PORTIONS = ("etl", "vocab_mappings", "quality_checks")
-SITES = "vocab_mappings/sites"
+# Folder of the checkout -> where the wheel has it: data, not modules.
+DATA = {
+    "vocab_mappings/sites": "dure/vocab/sites",
+    "vocab_mappings/demo_vocabulary": "dure/vocab/demo_vocabulary",
+    "quality_checks/suites": "dure/quality/suites",
+}
 
 
 def shipped_files(repository: Path) -> dict[str, Path]:
@@ -72,22 +77,30 @@ def test_the_wheel_installs_dure_and_nothing_else(wheel: zipfile.ZipFile) -> Non
 
 @pytest.mark.together
 def test_the_wheel_holds_every_file_of_the_portions(wheel: zipfile.ZipFile, repository: Path) -> None:
-    packed = {
-        name for name in wheel.namelist() if name.startswith("dure/") and not name.startswith("dure/vocab/sites/")
-    }
+    data = tuple(f"{place}/" for place in DATA.values())
+    packed = {name for name in wheel.namelist() if name.startswith("dure/") and not name.startswith(data)}
     assert packed == set(shipped_files(repository))
     assert "dure/__init__.py" not in packed
 
 
 @pytest.mark.together
-def test_the_wheel_carries_the_example_sites_as_data(wheel: zipfile.ZipFile, repository: Path) -> None:
-    sites = {
-        "dure/vocab/sites/" + path.relative_to(repository / SITES).as_posix(): path.read_bytes()
-        for path in (repository / SITES).rglob("*")
+@pytest.mark.parametrize(("folder", "place"), DATA.items())
+def test_the_wheel_carries_sites_suites_and_the_demonstration_vocabulary_as_data(
+    wheel: zipfile.ZipFile, repository: Path, folder: str, place: str
+) -> None:
+    files = {
+        f"{place}/{path.relative_to(repository / folder).as_posix()}": path.read_bytes()
+        for path in (repository / folder).rglob("*")
         if path.is_file() and not path.name.startswith(".")
     }
-    assert "dure/vocab/sites/synthea/site.yaml" in sites
-    assert {name: wheel.read(name) for name in wheel.namelist() if name.startswith("dure/vocab/sites/")} == sites
+    assert {name: wheel.read(name) for name in wheel.namelist() if name.startswith(f"{place}/")} == files
+
+
+@pytest.mark.together
+def test_the_wheel_carries_every_example_hospital_and_their_consortium(wheel: zipfile.ZipFile) -> None:
+    wanted = {f"dure/vocab/sites/{name}/site.yaml" for name in ("synthea", "haneul", "bada", "gangsan")}
+    assert wanted | {"dure/vocab/sites/consortia/korea/consortium.yaml"} <= set(wheel.namelist())
+    assert "dure/vocab/demo_vocabulary/CONCEPT.csv" in wheel.namelist()
 
 
 @pytest.mark.together

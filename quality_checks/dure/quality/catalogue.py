@@ -57,6 +57,11 @@ class Check:
         return self.given[name]
 
 
+def is_own(check: Check) -> bool:
+    """True for a check of ours, as against one of DataQualityDashboard."""
+    return check.id.startswith("dure_")
+
+
 def suites_folder() -> Path:
     """The folder of the shipped tables: beside the package when installed, else the repository's."""
     installed = Path(__file__).parent / "suites"
@@ -66,6 +71,11 @@ def suites_folder() -> Path:
 @cache
 def dqd_types() -> dict[str, CheckType]:
     """The check types of DataQualityDashboard by name."""
+    return read_types("dqd/check_types.csv")
+
+
+def read_types(name: str) -> dict[str, CheckType]:
+    """The check types of a table under suites/, by name."""
     return {
         row["check"]: CheckType(
             name=row["check"],
@@ -77,14 +87,14 @@ def dqd_types() -> dict[str, CheckType]:
             deprecated=row["deprecated"] == "yes",
             description=row["description"],
         )
-        for row in _rows("dqd/check_types.csv")
+        for row in rows(name)
     }
 
 
 @cache
 def dqd_checks() -> tuple[Check, ...]:
     """Every instance of DataQualityDashboard's default thresholds, deprecated ones included, by table."""
-    return tuple(_check(row) for row in _rows("dqd/instances.csv"))
+    return tuple(_check(row) for row in rows("dqd/instances.csv"))
 
 
 def _check(row: Mapping[str, str]) -> Check:
@@ -103,6 +113,7 @@ def _check(row: Mapping[str, str]) -> Check:
     )
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
+def rows(name: str) -> Iterator[dict[str, str]]:
+    """The lines of a table under suites/."""
     with (suites_folder() / name).open(encoding="utf-8", newline="") as handle:
         yield from csv.DictReader(handle)

@@ -14,15 +14,26 @@ from pyspark.sql import SparkSession
 
 from dure.errors import ConfigurationError, IntegrityError, Problem
 from dure.progress import Progress
-from dure.quality.catalogue import Check, dqd_checks
+from dure.quality.catalogue import Check
 from dure.quality.counting.failing import failing_keys
+from dure.quality.counting.profile import PROFILE
 from dure.quality.counting.snapshot import CheckedSnapshot
+from dure.quality.evidence.data_docs import build_data_docs, check_docs_folder
+from dure.quality.evidence.dqd_viewer import FILE as DQD_RESULTS
+from dure.quality.evidence.dqd_viewer import read_cdm_source, viewer_json
 from dure.quality.evidence.junit import FILE as JUNIT
 from dure.quality.evidence.junit import junit
 from dure.quality.evidence.record import RESULTS, VERDICT, Checking, as_text, results_json, verdict_json
+from dure.quality.evidence.report.gathered import gathered
+from dure.quality.evidence.report.page import FILE as REPORT
+from dure.quality.evidence.report.page import report_html
+from dure.quality.evidence.report.words import Language
 from dure.quality.gate.policy import Policy, Waiver
 from dure.quality.gate.verdict import decide
+from dure.quality.history import last_passed
+from dure.quality.own_catalogue import catalogue
 from dure.quality.results import Result, Status
+from dure.quality.site_expectations import SiteExpectation
 from dure.quality.validate import validate
 from dure.snapshot.durable import lake_access, make_folder, replace_file
 from dure.snapshot.lake import SiteLake
@@ -72,12 +83,24 @@ WHOLE = Selection()
 
 
 @dataclass(frozen=True)
+class Pages:
+    """What is written for people: the language of the report, and where Data Docs are wanted, if anywhere."""
+
+    language: Language = "en"
+    data_docs: Path | None = None
+
+
+ENGLISH = Pages()
+
+
+@dataclass(frozen=True)
 class Gate:
-    """What decides: the policy, the waivers, and the day of the decision."""
+    """What decides: the policy, the waivers, the day of the decision, and what the hospital expects besides."""
 
     policy: Policy
     waivers: tuple[Waiver, ...]
     today: date
+    expectations: tuple[SiteExpectation, ...] = ()
 
 
 def check_snapshot(
@@ -88,34 +111,53 @@ def check_snapshot(
     gate: Gate,
     progress: Progress,
     selection: Selection = WHOLE,
+    pages: Pages = ENGLISH,
 ) -> Checking:
     """The checking of one snapshot. Writes its evidence beside the snapshot's other reports.
 
     A whole checking that opens the gate makes the snapshot the one that `passed`. One of chosen checks alone writes
     and moves nothing. Raises IntegrityError where the snapshot's files are not those that its manifest lists.
     """
+    docs = pages.data_docs
+    if docs:
+        check_docs_folder(docs)
     manifest = read_manifest(snapshot)
     _unchanged(snapshot, manifest)
     started = datetime.now(UTC)
-    checked = CheckedSnapshot(session, snapshot, store, gate.today)
-    results = validate(checked, selection.of(dqd_checks()), lambda table, n: progress.table(table, n, 0.0))
+    reports = lake.reports(manifest.snapshot)
+    before = last_passed(lake, manifest.snapshot)
+    checked = CheckedSnapshot(session, snapshot, store, gate.today, reports, before)
+    results = validate(
+        checked,
+        selection.of([*catalogue(), *(each.check for each in gate.expectations)]),
+        lambda table, n: progress.table(table, n, 0.0),
+        (lambda context: build_data_docs(context, docs)) if docs else None,
+        gate.expectations,
+    )
     rows = {table: content.rows for table, content in manifest.tables.items()}
     verdict = decide(results, rows, gate.policy, gate.waivers, manifest.site, gate.today)
     checking = Checking(manifest, results, verdict, rows, gate.today, started, datetime.now(UTC), selection.partial)
     if not selection.partial:
-        reports = lake.reports(manifest.snapshot)
         write_failures(checked, results, reports)
-        write_evidence(checking, reports)
+        with lake_access(reports):
+            replace_file(reports / PROFILE, checked.profile.as_json())
+        write_evidence(checking, snapshot, reports, pages.language)
         if verdict.open:
             lake.set_pointer("passed", manifest.snapshot)
     return checking
 
 
-def write_evidence(checking: Checking, folder: Path) -> None:
-    """Writes the files of a checking, each replaced whole; the verdict last, so that it never speaks of older results."""
+def write_evidence(checking: Checking, snapshot: Path, folder: Path, language: Language) -> None:
+    """Writes the files of a checking, each replaced whole; the verdict last, so that it never speaks of older results.
+
+    `folder` is that of the snapshot's reports, in which failing rows and what the run left already lie.
+    """
+    found = gathered(folder)
     with lake_access(folder):
         replace_file(folder / RESULTS, as_text(results_json(checking)))
         replace_file(folder / JUNIT, junit(checking))
+        replace_file(folder / DQD_RESULTS, as_text(viewer_json(checking, read_cdm_source(snapshot))))
+        replace_file(folder / REPORT, report_html(checking, found, language))
         replace_file(folder / VERDICT, as_text(verdict_json(checking)))
 
 

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from pyspark.sql import SparkSession
+
 from dure.engine import Engine, EngineOptions, engine
 from dure.errors import ConfigurationError, Problem
 from dure.progress import Progress
-from dure.quality.check import Gate, Selection, check_snapshot
+from dure.quality.check import Gate, Pages, Selection, check_snapshot
 from dure.quality.evidence.record import Checking
 from dure.quality.gate.policy import read_policy, read_waivers
 from dure.quality.results import Status, score
+from dure.quality.site_expectations import read_expectations
 from dure.site.names import site_names
 from dure.snapshot.lake import Lake, SiteLake
 from dure.snapshot.manifest import read_manifest
@@ -33,6 +36,7 @@ class CheckOptions:
     vocab: Path | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
     selection: Selection = field(default_factory=Selection)
+    pages: Pages = field(default_factory=Pages)
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,30 @@ def check_site(
     gate = gate_of(_site_folder(own, options, progress), options.today)
     with own.lock(), start(options.engine) as running:
         progress.stage("check")
-        checking = check_snapshot(running.session, own, snapshot, store, gate, progress, options.selection)
+        checking = check_snapshot(
+            running.session, own, snapshot, store, gate, progress, options.selection, options.pages
+        )
     return Checked(checking.partial or checking.verdict.open, lines_of(checking, own.reports(snapshot.name)))
+
+
+def check_committed(
+    session: SparkSession,
+    lake: SiteLake,
+    snapshot: Path,
+    site_folder: Path,
+    store: VocabularyStore,
+    today: date,
+    progress: Progress,
+) -> Checked:
+    """Checks the snapshot that a run has just committed; the run holds the site's lock."""
+    progress.stage("check")
+    checking = check_snapshot(session, lake, snapshot, store, gate_of(site_folder, today), progress)
+    return Checked(checking.verdict.open, lines_of(checking, lake.reports(snapshot.name)))
 
 
 def gate_of(site_folder: Path | None, today: date) -> Gate:
     """The gate by the files of a site's folder."""
-    return Gate(read_policy(site_folder), read_waivers(site_folder), today)
+    return Gate(read_policy(site_folder), read_waivers(site_folder), today, read_expectations(site_folder))
 
 
 def lines_of(checking: Checking, reports: Path) -> list[str]:

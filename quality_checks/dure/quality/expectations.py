@@ -10,14 +10,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from great_expectations.execution_engine import SparkDFExecutionEngine
+from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.render.components import LegacyRendererType, RenderedStringTemplateContent
+from great_expectations.render.renderer.renderer import renderer
 from great_expectations.validator.metric_configuration import MetricConfiguration
 from great_expectations.validator.validator import ValidationDependencies
 
-from dure.quality.counting.passes import Outcome, TablePasses, Uncountable
+from dure.quality.counting.outcome import Inapplicable, Outcome, Uncountable
+from dure.quality.counting.passes import TablePasses
 
 _METRIC = "table.dure_check_counts"
 _PASSES: dict[str, TablePasses] = {}
@@ -63,6 +66,17 @@ class ExpectViolationsWithinThreshold(BatchExpectation):
     success_keys = ("counted", "counting", "check_id", "threshold_pct")
     domain_keys: ClassVar[tuple[str, ...]] = ("batch_id",)
 
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    def _prescriptive_renderer(
+        cls, configuration: Any = None, result: Any = None, runtime_configuration: Any = None
+    ) -> list[RenderedStringTemplateContent]:
+        given = (configuration or result.expectation_config).kwargs
+        template = "$check_id: at most $threshold_pct % of its rows may be violated."
+        params = {"check_id": given["check_id"], "threshold_pct": f"{given.get('threshold_pct', 0.0):g}"}
+        content = {"template": template, "params": params}
+        return [RenderedStringTemplateContent(content_block_type="string_template", string_template=content)]
+
     def get_validation_dependencies(
         self, execution_engine: Any = None, runtime_configuration: Any = None
     ) -> ValidationDependencies:
@@ -83,6 +97,9 @@ class ExpectViolationsWithinThreshold(BatchExpectation):
         outcome = metrics[_METRIC][self.check_id]
         if isinstance(outcome, Uncountable):
             return {"success": False, "result": {"observed_value": None, "details": {"cause": outcome.cause}}}
+        if isinstance(outcome, Inapplicable):
+            return {"success": True, "result": {"observed_value": None, "details": {"not_applicable": outcome.reason}}}
+        assert isinstance(outcome, tuple)
         violated, denominator = outcome
         return {
             "success": within(violated, denominator, self.threshold_pct),

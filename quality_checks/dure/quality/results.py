@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from dure.quality.catalogue import Check
-from dure.quality.counting.passes import Outcome, Uncountable
+from dure.quality.catalogue import Check, is_own
+from dure.quality.counting.outcome import Inapplicable, Judged, Outcome, Uncountable
 from dure.quality.expectations import within
 
 
@@ -61,6 +61,11 @@ def score(results: Iterable[Result]) -> float | None:
 def _counted(check: Check, outcome: Outcome) -> Result:
     if isinstance(outcome, Uncountable):
         return Result(check, Status.ERROR, None, None, outcome.cause)
+    if isinstance(outcome, Inapplicable):
+        return Result(check, Status.NOT_APPLICABLE, None, None, outcome.reason)
+    if isinstance(outcome, Judged):
+        end = Status.PASSED if outcome.success else Status.FAILED
+        return Result(check, end, outcome.violated, outcome.denominator)
     violated, denominator = outcome
     passed = within(violated, denominator, check.threshold)
     return Result(check, Status.PASSED if passed else Status.FAILED, violated, denominator)
@@ -96,7 +101,11 @@ class _Known:
             return "condition_occurrence is empty" if none else ""
         if (check.table, check.field) in self.fields_absent:
             return f"the table has no field {at}"
+        if result.status is Status.NOT_APPLICABLE:
+            return result.reason
         if result.status is Status.ERROR:
+            return ""
+        if check.type.name in ("accountedRows", "driftRows"):
             return ""
         if check.table in self.empty:
             return f"{check.table} is empty"
@@ -104,6 +113,8 @@ class _Known:
             return ""
         if check.field and (check.table, check.field) in self.fields_empty:
             return f"{at} is empty in every row"
+        if is_own(check) and result.denominator == 0:
+            return f"{at if check.field else check.table} has nothing to look at"
         if check.type.level == "concept" and result.denominator == 0:
             return f"no row of {check.table} has this concept"
         return ""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from dure.quality.catalogue import Check
+from dure.quality.counting.own_joined import own_joined_condition
+from dure.quality.counting.own_rows import own_row_condition
 
 Condition = tuple[str, str]
 ALL = "true"
@@ -49,7 +51,9 @@ def row_condition(check: Check, today: date) -> Condition | None:
             return f"{both} and cast({at} as date) > cast({end} as date)", both
         case "plausibleTemporalAfter" if check["after_table"] == check.table:
             return f"cast(`{check['after_field']}` as date) > cast({at} as date)", ALL
-    return None
+        case "cdmDatatype":
+            return f"{at} is not null and not cast({at} as string) rlike '^[-+]?[0-9]+$'", ALL
+    return own_row_condition(check)
 
 
 def joined_condition(check: Check) -> Condition | None:
@@ -71,7 +75,7 @@ def joined_condition(check: Check) -> Condition | None:
             return f"{VISIT_FOUND} and ({early} or {at} > date_add({VISIT_END}, {AROUND_VISIT}))", VISIT_FOUND
         case "isForeignKey" if check["fk_table"] != "concept":
             return f"{at} is not null and not {found(str(check.field))}", ALL
-    return None
+    return own_joined_condition(check)
 
 
 def _comparable(check: Check) -> str:

@@ -11,9 +11,11 @@ from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from dure.cdm.schema import tables
-from dure.quality.catalogue import Check
+from dure.quality.catalogue import Check, is_own
 from dure.quality.counting.conditions import SEX, joined_condition, row_condition
-from dure.quality.counting.groups import SEXES, is_of_groups
+from dure.quality.counting.distributions import outlying
+from dure.quality.counting.grouped import is_of_groups
+from dure.quality.counting.groups import SEXES
 from dure.quality.counting.joined import joined, persons
 from dure.quality.counting.snapshot import CheckedSnapshot
 
@@ -23,7 +25,9 @@ CAP = 1000
 def key_of(table: str) -> str | None:
     """The field that names a row: the table's key, else the person's; None where a row has neither."""
     known = tables().get(table)
-    for name in (known.primary_key, "person_id") if known else ():
+    if known is None:
+        return None
+    for name in (known.primary_key, "person_id"):
         if name and name in known.names and not isinstance(known[name].spark, T.StringType):
             return name
     return None
@@ -48,9 +52,9 @@ def _violating(snapshot: CheckedSnapshot, table: str, check: Check) -> DataFrame
     if condition := row_condition(check, snapshot.today):
         return snapshot.frame(table).where(F.expr(condition[0]))
     if not is_of_groups(check) and (condition := joined_condition(check)):
-        visits = check.type.name == "withinVisitDates"
-        pointing = [check] if check.type.name == "isForeignKey" else []
-        return joined(snapshot, table, pointing, visits=visits).where(F.expr(condition[0]))
+        return joined(snapshot, table, [check]).where(F.expr(condition[0]))
+    if check.type.name == "outliers":
+        return outlying(snapshot.frame(table), check)
     return _of_groups(snapshot, table, check) if is_of_groups(check) else None
 
 
@@ -66,7 +70,7 @@ def _of_groups(snapshot: CheckedSnapshot, table: str, check: Check) -> DataFrame
             return _overlapping(snapshot.frame(table))
     frame, at = snapshot.frame(table), str(check.field)
     match check.type.name:
-        case "isPrimaryKey":
+        case "isPrimaryKey" | "uniqueKey":
             twice = frame.groupBy(at).count().where("count > 1").select(at)
             return frame.join(twice, at, "left_semi")
         case "sourceValueCompleteness":
@@ -74,8 +78,12 @@ def _of_groups(snapshot: CheckedSnapshot, table: str, check: Check) -> DataFrame
         case "plausibleUnitConceptIds":
             units = {int(unit) for unit in check["unit_concept_ids"].split()} - {-1} | {0}
             return frame.where(F.col(at).isin(*check.concept_ids) & ~F.col("unit_concept_id").isin(*sorted(units)))
-        case "plausibleGender" | "plausibleGenderUseDescendants":
+        case "plausibleGender" | "plausibleGenderUseDescendants" | "sexSpecificDisease":
             return _of_the_other_sex(snapshot, frame, check)
+    if check.type.name == "oneUnit":
+        return _of_another_unit(frame, check)
+    if is_own(check):
+        return None
     concepts = snapshot.frame("concept").withColumnRenamed("concept_id", "_concept")
     beside = F.col(at) == F.col("_concept")
     if check.type.name == "isForeignKey":
@@ -89,11 +97,22 @@ def _of_groups(snapshot: CheckedSnapshot, table: str, check: Check) -> DataFrame
     return frame.join(bad, beside, "left_semi")
 
 
+def _of_another_unit(frame: DataFrame, check: Check) -> DataFrame:
+    at, unit = str(check.field), check["beside_field"]
+    known = frame.where(f"`{at}` != 0 and `{unit}` != 0 and value_as_number is not null")
+    counted = known.groupBy(F.col(at).alias("_at"), F.col(unit).alias("_unit")).count()
+    place = F.row_number().over(Window.partitionBy("_at").orderBy(F.desc("count"), "_unit"))
+    others = counted.withColumn("_place", place).where("_place > 1")
+    return known.join(others, (F.col(at) == F.col("_at")) & (F.col(unit) == F.col("_unit")), "left_semi")
+
+
 def _overlapping(periods: DataFrame) -> DataFrame:
     start, end = "observation_period_start_date", "observation_period_end_date"
     before = Window.partitionBy("person_id").orderBy(start, end).rowsBetween(Window.unboundedPreceding, -1)
     met = periods.withColumn("_until", F.max(end).over(before))
-    return met.where(f"{start} <= date_add(_until, 1)").select("person_id").distinct()
+    overlapping = met.where(f"{start} <= date_add(_until, 1)").groupBy("person_id").agg(F.count(F.lit(1)).alias("_n"))
+    # Asking for the count keeps Sail from making this a distinct, which it refuses to limit after a window.
+    return overlapping.where("_n > 0")
 
 
 def _of_the_other_sex(snapshot: CheckedSnapshot, frame: DataFrame, check: Check) -> DataFrame:
@@ -103,7 +122,10 @@ def _of_the_other_sex(snapshot: CheckedSnapshot, frame: DataFrame, check: Check)
         else snapshot.descendants(check.concept_ids)
     )
     concepts = snapshot.session.createDataFrame([(concept_id,) for concept_id in sorted(below)], "_concept int")
-    other = persons(snapshot).where(F.col(SEX) != SEXES[check["sex"]]).select("person_id")
+    sexes = persons(snapshot).where(F.col(SEX) != SEXES[check["sex"]])
+    if is_own(check):
+        sexes = sexes.where(F.col(SEX).isin(*SEXES.values()))
+    other = sexes.select("person_id")
     return frame.join(concepts, F.col(str(check.field)) == F.col("_concept"), "left_semi").join(
         other, "person_id", "left_semi"
     )

@@ -1,13 +1,8 @@
-"""Checks that need groups of a table: keys that repeat, concepts, source values, sexes, units, persons without a row.
-
-All groups of a table are one union, so one engine action. What concepts are is looked up afterwards, by distinct id.
-"""
+"""DataQualityDashboard's checks over groups of a table: repeated keys, concepts, source values, sexes, units, persons."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,43 +11,16 @@ from pyspark.sql.window import Window
 from dure.quality.catalogue import Check
 from dure.quality.counting.conditions import SEX
 from dure.quality.counting.joined import persons
+from dure.quality.counting.outcome import Counts
 from dure.quality.counting.snapshot import CheckedSnapshot
 
-Counts = tuple[int, int]
 SEXES = {"male": 8507, "female": 8532}
 # By kind and name: rows of (first key, second key, rows); what the keys are is said where each is made.
 Groups = Mapping[tuple[str, str], Sequence[tuple[int | None, int | None, int]]]
 
 
-def is_of_groups(check: Check) -> bool:
-    """True for the checks that this module counts."""
-    return check.type.name in _COUNT and check["fk_table"] in ("", "concept")
-
-
-def groups_of(snapshot: CheckedSnapshot, table: str, checks: Iterable[Check]) -> DataFrame | None:
-    """(kind, name, first, second, n): the groups that `checks` of one table need; None where they need none."""
-    frame = snapshot.frame(table)
-    wanted = {part for check in checks for part in _parts(check)}
-    parts = [part for kind, name in sorted(wanted) if (part := _PART[kind](snapshot, frame, table, name)) is not None]
-    return reduce(DataFrame.unionAll, parts) if parts else None
-
-
-def count_groups(snapshot: CheckedSnapshot, checks: Sequence[Check], groups: DataFrame | None) -> dict[str, Counts]:
-    """(violated, denominator) of each check, by its id: the one engine action of the groups of a table."""
-    found: dict[tuple[str, str], list[tuple[int | None, int | None, int]]] = defaultdict(list)
-    for row in groups.collect() if groups is not None else ():
-        found[row["kind"], row["name"]].append((row["first"], row["second"], row["n"]))
-    named = {int(first) for (kind, _), rows in found.items() if kind == "concept" for first, _, _ in rows if first}
-    named |= {0} & {first for (kind, _), rows in found.items() if kind == "concept" for first, _, _ in rows}
-    facts = snapshot.concepts(named)
-    return {check.id: _COUNT[_counted_by(check)](snapshot, check, found, facts) for check in checks}
-
-
-def _counted_by(check: Check) -> str:
-    return check.type.name
-
-
-def _parts(check: Check) -> list[tuple[str, str]]:
+def parts_of(check: Check) -> list[tuple[str, str]]:
+    """(kind, name) of the groups that a check needs."""
     match check.type.name:
         case "isPrimaryKey":
             return [("key", str(check.field))]
@@ -70,10 +38,11 @@ def _parts(check: Check) -> list[tuple[str, str]]:
             return [("eras", "")]
         case "measureObservationPeriodOverlap":
             return [("periods", "")]
-    raise AssertionError(check.id)
+    return []
 
 
-def _part(kind: str, name: str, frame: DataFrame, first: str, second: str, n: str) -> DataFrame:
+def part(kind: str, name: str, frame: DataFrame, first: str, second: str, n: str) -> DataFrame:
+    """Rows (kind, name, first, second, n) from SQL over the rows of `frame`."""
     return frame.select(
         F.lit(kind).alias("kind"),
         F.lit(name).alias("name"),
@@ -86,12 +55,12 @@ def _part(kind: str, name: str, frame: DataFrame, first: str, second: str, n: st
 def _keys(_: CheckedSnapshot, frame: DataFrame, __: str, name: str) -> DataFrame:
     """n: rows whose key another row has too."""
     repeated = frame.where(F.col(name).isNotNull()).groupBy(name).count().where("count > 1")
-    return _part("key", name, repeated.agg(F.sum("count").alias("rows")), "null", "null", "coalesce(rows, 0)")
+    return part("key", name, repeated.agg(F.sum("count").alias("rows")), "null", "null", "coalesce(rows, 0)")
 
 
 def _concepts(_: CheckedSnapshot, frame: DataFrame, __: str, name: str) -> DataFrame:
     """first: a concept id, n: its rows."""
-    return _part("concept", name, frame.where(F.col(name).isNotNull()).groupBy(name).count(), name, "null", "count")
+    return part("concept", name, frame.where(F.col(name).isNotNull()).groupBy(name).count(), name, "null", "count")
 
 
 def _sources(_: CheckedSnapshot, frame: DataFrame, __: str, name: str) -> DataFrame:
@@ -99,19 +68,19 @@ def _sources(_: CheckedSnapshot, frame: DataFrame, __: str, name: str) -> DataFr
     source, standard = name.split()
     values = frame.groupBy(source).agg(F.max(F.expr(f"if(`{standard}` = 0, 1, 0)")).alias("zero"))
     totals = values.agg(F.count(F.lit(1)).alias("all_values"), F.sum("zero").alias("zeros"))
-    return _part("source", name, totals, "all_values", "null", "coalesce(zeros, 0)")
+    return part("source", name, totals, "all_values", "null", "coalesce(zeros, 0)")
 
 
 def _sexes(snapshot: CheckedSnapshot, frame: DataFrame, _: str, name: str) -> DataFrame:
     """first: a concept id, second: the sex of the person, n: rows."""
     sexes = persons(snapshot).select(F.col("person_id").alias("_who"), SEX)
     met = frame.join(sexes, F.col("person_id") == F.col("_who"), "left").groupBy(name, SEX).count()
-    return _part("sex", name, met, name, SEX, "count")
+    return part("sex", name, met, name, SEX, "count")
 
 
 def _units(_: CheckedSnapshot, frame: DataFrame, __: str, name: str) -> DataFrame:
     """first: a concept id, second: the unit's, n: rows."""
-    return _part("unit", name, frame.groupBy(name, "unit_concept_id").count(), name, "unit_concept_id", "count")
+    return part("unit", name, frame.groupBy(name, "unit_concept_id").count(), name, "unit_concept_id", "count")
 
 
 def _persons_without(snapshot: CheckedSnapshot, frame: DataFrame, _: str, name: str) -> DataFrame | None:
@@ -120,7 +89,7 @@ def _persons_without(snapshot: CheckedSnapshot, frame: DataFrame, _: str, name: 
         return None
     here = frame.select("person_id").distinct()
     missing = snapshot.frame("person").join(here, "person_id", "left_anti")
-    return _part("persons", name, missing.agg(F.count(F.lit(1)).alias("rows")), "null", "null", "rows")
+    return part("persons", name, missing.agg(F.count(F.lit(1)).alias("rows")), "null", "null", "rows")
 
 
 def _eras(snapshot: CheckedSnapshot, frame: DataFrame, _: str, name: str) -> DataFrame | None:
@@ -133,7 +102,7 @@ def _eras(snapshot: CheckedSnapshot, frame: DataFrame, _: str, name: str) -> Dat
     totals = met.agg(
         F.count(F.lit(1)).alias("people"), F.sum(F.when(F.col("_who").isNull(), 1).otherwise(0)).alias("without")
     )
-    return _part("eras", name, totals, "people", "null", "coalesce(without, 0)")
+    return part("eras", name, totals, "people", "null", "coalesce(without, 0)")
 
 
 def _periods(_: CheckedSnapshot, frame: DataFrame, __: str, name: str) -> DataFrame:
@@ -143,10 +112,10 @@ def _periods(_: CheckedSnapshot, frame: DataFrame, __: str, name: str) -> DataFr
     met = frame.select("person_id", start, end, F.max(end).over(before).alias("_until"))
     people = met.groupBy("person_id").agg(F.max(F.expr(f"if({start} <= date_add(_until, 1), 1, 0)")).alias("overlaps"))
     totals = people.agg(F.count(F.lit(1)).alias("people"), F.sum("overlaps").alias("overlapping"))
-    return _part("periods", name, totals, "people", "null", "coalesce(overlapping, 0)")
+    return part("periods", name, totals, "people", "null", "coalesce(overlapping, 0)")
 
 
-_PART: Mapping[str, Callable[[CheckedSnapshot, DataFrame, str, str], DataFrame | None]] = {
+PARTS: Mapping[str, Callable[[CheckedSnapshot, DataFrame, str, str], DataFrame | None]] = {
     "key": _keys,
     "concept": _concepts,
     "source": _sources,
@@ -156,45 +125,50 @@ _PART: Mapping[str, Callable[[CheckedSnapshot, DataFrame, str, str], DataFrame |
     "eras": _eras,
     "periods": _periods,
 }
-_Facts = Mapping[int, tuple[object, ...]]
+Facts = Mapping[int, tuple[object, ...]]
+
+
+def rows_of(groups: Groups, parts: Sequence[tuple[str, str]]) -> Sequence[tuple[int | None, int | None, int]]:
+    """The groups of the first of `parts`."""
+    return groups.get(parts[0], ())
 
 
 def _rows_of(groups: Groups, check: Check) -> Sequence[tuple[int | None, int | None, int]]:
-    return groups.get(_parts(check)[0], ())
+    return rows_of(groups, parts_of(check))
 
 
-def _count_keys(snapshot: CheckedSnapshot, check: Check, groups: Groups, _: _Facts) -> Counts:
+def _count_keys(snapshot: CheckedSnapshot, check: Check, groups: Groups, _: Facts) -> Counts:
     return sum(n for _, _, n in _rows_of(groups, check)), snapshot.rows(check.table)
 
 
-def _count_foreign(snapshot: CheckedSnapshot, check: Check, groups: Groups, facts: _Facts) -> Counts:
+def _count_foreign(snapshot: CheckedSnapshot, check: Check, groups: Groups, facts: Facts) -> Counts:
     return sum(n for first, _, n in _rows_of(groups, check) if first not in facts), snapshot.rows(check.table)
 
 
-def _count_domain(snapshot: CheckedSnapshot, check: Check, groups: Groups, facts: _Facts) -> Counts:
+def _count_domain(snapshot: CheckedSnapshot, check: Check, groups: Groups, facts: Facts) -> Counts:
     return _known(check, groups, facts, lambda fact: fact[0] != check["fk_domain"]), snapshot.rows(check.table)
 
 
-def _count_class(snapshot: CheckedSnapshot, check: Check, groups: Groups, facts: _Facts) -> Counts:
+def _count_class(snapshot: CheckedSnapshot, check: Check, groups: Groups, facts: Facts) -> Counts:
     return _known(check, groups, facts, lambda fact: fact[1] != check["fk_class"]), snapshot.rows(check.table)
 
 
-def _count_standard(_: CheckedSnapshot, check: Check, groups: Groups, facts: _Facts) -> Counts:
+def _count_standard(_: CheckedSnapshot, check: Check, groups: Groups, facts: Facts) -> Counts:
     violated = _known(check, groups, facts, lambda fact: fact[2] != "S" or fact[3] is not None)
     return violated, sum(n for _, _, n in _rows_of(groups, check))
 
 
-def _known(check: Check, groups: Groups, facts: _Facts, wrong: Callable[[tuple[object, ...]], bool]) -> int:
+def _known(check: Check, groups: Groups, facts: Facts, wrong: Callable[[tuple[object, ...]], bool]) -> int:
     """Rows whose concept, other than 0, exists and is `wrong`."""
     return sum(n for first, _, n in _rows_of(groups, check) if first and first in facts and wrong(facts[first]))
 
 
-def _count_sources(_: CheckedSnapshot, check: Check, groups: Groups, __: _Facts) -> Counts:
+def _count_sources(_: CheckedSnapshot, check: Check, groups: Groups, __: Facts) -> Counts:
     totals = list(_rows_of(groups, check))
     return (totals[0][2], totals[0][0] or 0) if totals else (0, 0)
 
 
-def _count_sex(snapshot: CheckedSnapshot, check: Check, groups: Groups, _: _Facts) -> Counts:
+def _count_sex(snapshot: CheckedSnapshot, check: Check, groups: Groups, _: Facts) -> Counts:
     """A row counts once for each of the concepts that stands above it, as in DataQualityDashboard's own join."""
     expected = SEXES[check["sex"]]
     if check.type.name == "plausibleGender":
@@ -206,17 +180,17 @@ def _count_sex(snapshot: CheckedSnapshot, check: Check, groups: Groups, _: _Fact
     return violated, sum(weight * n for weight, _, n in rows)
 
 
-def _count_units(_: CheckedSnapshot, check: Check, groups: Groups, __: _Facts) -> Counts:
+def _count_units(_: CheckedSnapshot, check: Check, groups: Groups, __: Facts) -> Counts:
     plausible = {int(unit) for unit in check["unit_concept_ids"].split()} - {-1}
     rows = [(unit, n) for first, unit, n in _rows_of(groups, check) if first in check.concept_ids and unit != 0]
     return sum(n for unit, n in rows if unit is not None and unit not in plausible), sum(n for _, n in rows)
 
 
-def _count_persons(snapshot: CheckedSnapshot, check: Check, groups: Groups, _: _Facts) -> Counts:
+def _count_persons(snapshot: CheckedSnapshot, check: Check, groups: Groups, _: Facts) -> Counts:
     return sum(n for _, _, n in _rows_of(groups, check)), snapshot.rows("person")
 
 
-_COUNT: Mapping[str, Callable[[CheckedSnapshot, Check, Groups, _Facts], Counts]] = {
+COUNT: Mapping[str, Callable[[CheckedSnapshot, Check, Groups, Facts], Counts]] = {
     "isPrimaryKey": _count_keys,
     "isForeignKey": _count_foreign,
     "fkDomain": _count_domain,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,6 +19,7 @@ from dure.quality.counting.conditions import (
     VISIT_START,
     found,
 )
+from dure.quality.counting.own_joined import own_beside
 from dure.quality.counting.snapshot import CheckedSnapshot
 
 # Midsummer stands for an unknown birthday, so that nobody is born after a first visit in the same spring.
@@ -30,8 +31,8 @@ _BORN = (
 )
 
 
-def joined(snapshot: CheckedSnapshot, table: str, checks: Iterable[Check], *, visits: bool) -> DataFrame:
-    """One row a row of `table`, with the columns that `joined_condition` names.
+def joined(snapshot: CheckedSnapshot, table: str, checks: Sequence[Check]) -> DataFrame:
+    """One row a row of `table`, with the columns that the conditions of `checks` name.
 
     Tables that the snapshot lacks find nothing: `found` columns are false, dates NULL. Several deaths or visits of one
     key count as one, the earliest death and the widest visit, so that no row is seen twice.
@@ -40,13 +41,16 @@ def joined(snapshot: CheckedSnapshot, table: str, checks: Iterable[Check], *, vi
     has = set(frame.columns)
     if "person_id" in has:
         frame = _beside(frame, "person_id", persons(snapshot), PERSON_FOUND)
-    if visits and "visit_occurrence_id" in has:
+    if "visit_occurrence_id" in has and any(check.type.name == "withinVisitDates" for check in checks):
         frame = _beside(frame, "visit_occurrence_id", _visits(snapshot), VISIT_FOUND)
     for check in checks:
-        target = check["fk_table"]
+        target, own = check["fk_table"], own_beside(snapshot, check)
         if target and check.field in has:
             keys = _keys(snapshot, target, check["fk_field"])
             frame = _beside(frame, check.field, keys, found(check.field))
+        if own is not None:
+            mark, field, other = own
+            frame = _beside(frame, field, other, mark)
     return frame
 
 

@@ -1,7 +1,8 @@
-"""The passes over one table: every check of the table in one of four, at most three engine actions in all.
+"""The passes over one table: every check of the table in one, at most three engine actions in all.
 
 `structure` reads Parquet's footers; `rows` is one aggregate over the table; `joined` one aggregate over the table beside
-its person, death, visit and other rows; `groups` one union of groups.
+its person, death, visit and other rows; `groups` one union of groups. The one table with checks of distributions has
+a fourth action for them, in a pass of their own.
 """
 
 from __future__ import annotations
@@ -14,24 +15,21 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dure.quality.catalogue import Check
+from dure.quality.catalogue import Check, is_own
 from dure.quality.counting.conditions import Condition, joined_condition, row_condition
-from dure.quality.counting.groups import Counts, count_groups, groups_of, is_of_groups
+from dure.quality.counting.distributions import count_distributions, is_of_distributions
+from dure.quality.counting.grouped import count_groups, groups_of, is_of_groups
 from dure.quality.counting.joined import joined
+from dure.quality.counting.outcome import Inapplicable, Outcome, Uncountable
+from dure.quality.counting.own_groups import FIRST
+from dure.quality.counting.own_structure import own_structure
 from dure.quality.counting.snapshot import CheckedSnapshot
 
-STRUCTURE, ROWS, JOINED, GROUPS = "structure", "rows", "joined", "groups"
+STRUCTURE, ROWS, JOINED, GROUPS, SPREAD = "structure", "rows", "joined", "groups", "distributions"
+# Integers by their type are not looked at one by one.
+DATATYPES = frozenset({"cdmDatatype", "bigintDatatype"})
+OF_THE_SNAPSHOT_BEFORE = frozenset({"movedRecord", "changedId"})
 INTEGERS = frozenset({"int8", "int16", "int32", "int64"})
-
-
-@dataclass(frozen=True)
-class Uncountable:
-    """Why a check could not be counted: the cause, in the engine's words without values of rows."""
-
-    cause: str
-
-
-Outcome = Counts | Uncountable
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class TablePasses:
     @cached_property
     def by_pass(self) -> Mapping[str, Sequence[Check]]:
         """The checks of each pass; those whose table or field is absent are of the structure."""
-        sorted_out: dict[str, list[Check]] = {STRUCTURE: [], ROWS: [], JOINED: [], GROUPS: []}
+        sorted_out: dict[str, list[Check]] = {STRUCTURE: [], ROWS: [], JOINED: [], GROUPS: [], SPREAD: []}
         for check in self.checks:
             sorted_out[self._pass(check)].append(check)
         return sorted_out
@@ -60,6 +58,7 @@ class TablePasses:
             ROWS: self._rows,
             JOINED: self._joined,
             GROUPS: self._groups,
+            SPREAD: self._spread,
         }[name]
         try:
             return dict(counted(checks))
@@ -71,11 +70,21 @@ class TablePasses:
             outcomes |= TablePasses(self.snapshot, self.table, half).count(name)
         return outcomes
 
+    @cached_property
+    def _fields(self) -> Mapping[str, str]:
+        return self.snapshot.fields(self.table)
+
     def _pass(self, check: Check) -> str:
-        fields = self.snapshot.fields(self.table)
-        named = [check.field, check.given.get("end_field"), check.given.get("standard_field")]
+        fields = self._fields
+        named = [check.field, *(check.given.get(name) for name in ("end_field", "standard_field", "beside_field"))]
         if not fields or any(name and name not in fields for name in named):
             return STRUCTURE
+        if check.type.name in DATATYPES and fields[str(check.field)] in INTEGERS:
+            return STRUCTURE
+        if check.type.name in OF_THE_SNAPSHOT_BEFORE and not self.snapshot.was_there(self.table):
+            return STRUCTURE
+        if is_of_distributions(check):
+            return SPREAD
         if is_of_groups(check):
             return GROUPS
         if row_condition(check, self.snapshot.today):
@@ -83,7 +92,7 @@ class TablePasses:
         return JOINED if joined_condition(check) else STRUCTURE
 
     def _structure(self, checks: Sequence[Check]) -> Mapping[str, Outcome]:
-        fields, rows = self.snapshot.fields(self.table), self.snapshot.rows(self.table)
+        fields, rows = self._fields, self.snapshot.rows(self.table)
         outcomes: dict[str, Outcome] = {}
         for check in checks:
             match check.type.name:
@@ -91,11 +100,15 @@ class TablePasses:
                     outcomes[check.id] = (0 if fields else 1, 1)
                 case "cdmField":
                     outcomes[check.id] = (0 if check.field in fields else 1, 1)
-                case "cdmDatatype" if check.field in fields:
-                    outcomes[check.id] = (0 if fields[check.field] in INTEGERS else rows, rows)
+                case "cdmDatatype" | "bigintDatatype" if check.field in fields:
+                    outcomes[check.id] = (0, rows)
+                case _ if (outcome := own_structure(self.snapshot, check)) is not None:
+                    outcomes[check.id] = outcome
+                case name if name in OF_THE_SNAPSHOT_BEFORE and check.field in fields:
+                    outcomes[check.id] = FIRST
                 case _:
-                    missing = f"{self.table}.{check.field}" if fields else self.table
-                    outcomes[check.id] = Uncountable(f"the snapshot has no {missing}")
+                    missing = f"the snapshot has no {f'{self.table}.{check.field}' if fields else self.table}"
+                    outcomes[check.id] = Inapplicable(missing) if is_own(check) else Uncountable(missing)
         return outcomes
 
     def _rows(self, checks: Sequence[Check]) -> Mapping[str, Outcome]:
@@ -104,13 +117,14 @@ class TablePasses:
 
     def _joined(self, checks: Sequence[Check]) -> Mapping[str, Outcome]:
         conditions = {check.id: joined_condition(check) for check in checks}
-        visits = any(check.type.name == "withinVisitDates" for check in checks)
-        pointing = [check for check in checks if check.type.name == "isForeignKey"]
-        frame = joined(self.snapshot, self.table, pointing, visits=visits)
+        frame = joined(self.snapshot, self.table, checks)
         return _counted(frame, {key: c for key, c in conditions.items() if c})
 
     def _groups(self, checks: Sequence[Check]) -> Mapping[str, Outcome]:
         return count_groups(self.snapshot, checks, groups_of(self.snapshot, self.table, checks))
+
+    def _spread(self, checks: Sequence[Check]) -> Mapping[str, Outcome]:
+        return count_distributions(self.snapshot, checks)
 
 
 def _counted(frame: DataFrame, conditions: Mapping[str, Condition]) -> dict[str, Outcome]:

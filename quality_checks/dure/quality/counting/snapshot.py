@@ -15,6 +15,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from dure.quality.counting.profile import Before, Profile
 from dure.vocab import VocabularyStore
 
 # Tables of a vocabulary release that checks look at; a snapshot may add rows of local concepts to `concept`.
@@ -24,12 +25,19 @@ FACTS = ("domain_id", "concept_class_id", "standard_concept", "invalid_reason")
 
 @dataclass(frozen=True)
 class CheckedSnapshot:
-    """The tables of one snapshot: `folder` holds one folder of Parquet a table; `today` is the day of the checks."""
+    """The tables of one snapshot: `folder` holds one folder of Parquet a table; `today` is the day of the checks.
+
+    `reports` is the folder of the run's evidence, `before` the last snapshot that passed, and `profile` fills up with
+    what later snapshots will be compared with.
+    """
 
     session: SparkSession
     folder: Path
     store: VocabularyStore
     today: date
+    reports: Path | None = None
+    before: Before | None = None
+    profile: Profile = field(default_factory=Profile)
     _facts: dict[int, tuple[object, ...]] = field(default_factory=dict)
 
     def path(self, table: str) -> Path | None:
@@ -63,6 +71,31 @@ class CheckedSnapshot:
             return 0
         files = [path] if path.is_file() else sorted(path.glob("*.parquet"))
         return sum(pq.read_metadata(file).num_rows for file in files)
+
+    def nulls(self, table: str) -> dict[str, int]:
+        """Empty rows of each field, from Parquet's footers; fields without that count are left out."""
+        path = self.path(table)
+        found: dict[str, int] = {}
+        unknown: set[str] = set()
+        for file in ([path] if path.is_file() else sorted(path.glob("*.parquet"))) if path else []:
+            metadata = pq.read_metadata(file)
+            for group in map(metadata.row_group, range(metadata.num_row_groups)):
+                for column in map(group.column, range(group.num_columns)):
+                    statistics = column.statistics
+                    if statistics is None or not statistics.has_null_count:
+                        unknown.add(column.path_in_schema)
+                    else:
+                        found[column.path_in_schema] = found.get(column.path_in_schema, 0) + statistics.null_count
+        return {name: n for name, n in found.items() if name not in unknown}
+
+    def frame_before(self, table: str) -> DataFrame:
+        """The rows that a table had in the snapshot before."""
+        assert self.before is not None, table
+        return self.session.read.parquet(str(self.before.folder / table))
+
+    def was_there(self, table: str) -> bool:
+        """True where the snapshot before is still there with this table."""
+        return self.before is not None and any((self.before.folder / table).glob("*.parquet"))
 
     def concepts(self, ids: Iterable[int]) -> dict[int, tuple[object, ...]]:
         """(domain, class, standard, invalid reason) of the concepts that exist, each None where the vocabulary is empty."""
