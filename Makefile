@@ -94,7 +94,7 @@ lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv-lock/bin/python -m pip install --quiet --group dev -e '.[bench,suggest]'
+	.venv-lock/bin/python -m pip install --quiet --group dev -e '.[duckdb,suggest]'
 	{ echo '# Written by `make lock` from pyproject.toml, its extras and its development group.'; \
 	.venv-lock/bin/python -m pip freeze --exclude-editable; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
