@@ -16,7 +16,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-blocked run check fix test test-spark test-all bench bench-suggest bench-athena bench-demo wheelhouse clean docs lock run-arguments
+.PHONY: help setup demo demo-blocked run check fix test test-spark test-all bench bench-quality bench-suggest bench-athena bench-demo wheelhouse clean docs lock run-arguments
 
 help:  ## list the targets (the default)
 	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ test-all: $(INSTALLED)  ## every test; fails when Java or another prerequisite i
 
 bench: $(INSTALLED)  ## measure time and memory against hand-written SQL (benchmarks/README.md)
 	$(PY) benchmarks/run.py $(ARGS)
+
+bench-quality: $(INSTALLED)  ## measure the quality gate against one query a check
+	$(PY) benchmarks/quality.py $(ARGS)
 
 bench-suggest: $(INSTALLED)  ## evaluate `dure vocab suggest` on the annotators' workbook (docs/guide/suggest.md)
 	$(PY) benchmarks/suggest.py $(ARGS)

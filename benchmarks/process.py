@@ -76,8 +76,9 @@ def measure(
     cwd: Path,
     until: Mapping[str, frozenset[str]] | None = None,
     environment: Mapping[str, str] | None = None,
+    accepted: Sequence[int] = (0,),
 ) -> Usage:
-    """Runs `command` to its end; raises CommandFailed unless it returns 0.
+    """Runs `command` to its end; raises CommandFailed unless it returns one of `accepted`.
 
     `until` maps a field of a JSON log line on standard error to the values looked for, e.g. {"event": {"table"}}: all
     fields must match.
@@ -106,7 +107,7 @@ def measure(
         over.set()
         watcher.join()
         reader.join(timeout=10)
-        if process.returncode != 0:
+        if process.returncode not in accepted:
             output.seek(0)
             tail = "".join((said + output.readlines())[-30:])
             raise CommandFailed(f"{' '.join(str(p) for p in command)}\nended with {process.returncode}:\n{tail}")
