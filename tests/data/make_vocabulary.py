@@ -41,6 +41,7 @@ CONCEPTS: list[tuple[object, ...]] = [
     (32817, "EHR", "Type Concept", "Type Concept", "Type Concept", "S", "OMOP4976890", *TYPE_SINCE, ""),
     (32818, "EHR administration record", "Type Concept", "Type Concept", "Type Concept", "S", "OMOP4976891", *TYPE_SINCE, ""),
     (32814, "Cost record", "Type Concept", "Type Concept", "Type Concept", "S", "OMOP4976887", *TYPE_SINCE, ""),
+    (32220, "Still patient", "Type Concept", "Type Concept", "Type Concept", "S", "32220", *TYPE_SINCE, ""),
     (32827, "EHR encounter record", "Type Concept", "Type Concept", "Type Concept", "S", "OMOP4976900", *TYPE_SINCE, ""),
     (32838, "EHR prescription", "Type Concept", "Type Concept", "Type Concept", "S", "OMOP4976911", *TYPE_SINCE, ""),
     (32845, "Facility claim detail", "Type Concept", "Type Concept", "Type Concept", "S", "OMOP4976918", *TYPE_SINCE, ""),

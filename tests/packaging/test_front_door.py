@@ -16,7 +16,7 @@ from dure.cli import cli
 from dure.errors import ExitCode
 
 TARGETS = [
-    "setup", "demo", "demo-blocked", "run", "check", "fix", "test", "test-spark", "test-all", "bench", "bench-suggest", "bench-demo",
+    "setup", "demo", "demo-blocked", "run", "check", "fix", "test", "test-spark", "test-all", "bench", "bench-quality", "bench-suggest", "bench-demo",
     "bench-athena", "wheelhouse", "clean",
 ]  # fmt: skip
 
