@@ -16,7 +16,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-blocked run check fix test test-spark test-all bench bench-quality bench-suggest bench-athena bench-demo wheelhouse clean docs lock run-arguments
+.PHONY: help setup demo demo-blocked run check fix test test-spark test-all bench bench-quality bench-suggest bench-athena bench-demo bench-publish wheelhouse clean docs lock run-arguments
 
 help:  ## list the targets (the default)
 	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,9 @@ bench-quality: $(INSTALLED)  ## measure the quality gate against one query a che
 
 bench-suggest: $(INSTALLED)  ## evaluate `dure vocab suggest` on the annotators' workbook (docs/guide/suggest.md)
 	$(PY) benchmarks/suggest.py $(ARGS)
+
+bench-publish: $(INSTALLED)  ## rate and memory of `dure publish` against a plain copy (ARGS='--rows 10000000')
+	$(PY) benchmarks/publish.py $(ARGS)
 
 bench-demo: $(INSTALLED)  ## rows a second and memory of `dure demo generate` (ARGS='--patients 200000')
 	$(PY) benchmarks/demo_generate.py $(ARGS)

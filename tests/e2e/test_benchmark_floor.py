@@ -16,7 +16,7 @@ from dure.cdm.schema import table as cdm_table
 ROOT = Path(__file__).resolve().parents[2]
 SYNTHEA, SAMPLE = ROOT / "../shared/data/synthea27", ROOT / "../shared/data/vocabulary_sample"
 
-duckdb = pytest.importorskip("duckdb", reason="the floor is DuckDB SQL: pip install 'dure[bench]'")
+duckdb = pytest.importorskip("duckdb", reason="the floor is DuckDB SQL: pip install 'dure[duckdb]'")
 
 
 @pytest.fixture(scope="module")

@@ -364,7 +364,7 @@ def test_the_order_of_lines_changes_nothing(real: Snapshot, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_the_same_ids_among_2700_patients(real: Snapshot, tmp_path: Path) -> None:
-    pytest.importorskip("duckdb", reason="the scaling tool needs duckdb: pip install 'dure[bench]'")
+    pytest.importorskip("duckdb", reason="the scaling tool needs duckdb: pip install 'dure[duckdb]'")
     small = extract_with(tmp_path / "small", lambda lines: None)
     scaled = tmp_path / "scaled"
     subprocess.run([sys.executable, SCALE, small, scaled, "100"], check=True, capture_output=True)

@@ -165,7 +165,8 @@ def validate(
     log_format: Format | None,
     debug: bool,
 ) -> None:
-    """Check the spec, the views, the maps and the opt-outs of SITE, without reading a row of the extract.
+    """Check the files of SITE, without reading a row of the extract: the spec, views, maps and opt-outs, and the
+    policy, waivers and expectations of the gate.
 
     Every mistake is reported at once, with file and line.
     """
@@ -176,13 +177,16 @@ def validate(
     given.check()
 
     from dure.landing import header_of
+    from dure.quality.gate.site_files import gate_files_too
     from dure.site import load_site, of_one_id
+    from dure.site.names import folder_of
     from dure.stages.land import opted_out_of
     from dure.stages.supported import check_supported
 
-    loaded = load_site(name, sites, extract, header_of)
-    check_supported(loaded)
-    opted_out_of(loaded)
+    with gate_files_too(folder_of(name, sites)):
+        loaded = load_site(name, sites, extract, header_of)
+        check_supported(loaded)
+        opted_out_of(loaded)
     warnings = (*loaded.warnings, *of_one_id(loaded, sites))
     for problem in warnings:
         report.warn(problem)

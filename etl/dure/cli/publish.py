@@ -37,7 +37,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--to",
     metavar="TARGET",
-    help="A folder, a file x.dure, x.tar or x.duckdb, postgresql://host/database/schema, or env:NAME.",
+    help="A folder, a file x.dure, x.tar or x.duckdb, postgresql://host/database/schema, env:NAME, file:PATH.",
 )
 @click.option("--profile", default="center", show_default=True, metavar="P", help="center, unshifted, or a file.")
 @click.option("--key", type=_FILE, metavar="FILE", help="The project's key of pseudonyms.  [or DURE_PUBLISH_KEY]")

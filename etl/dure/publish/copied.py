@@ -53,7 +53,7 @@ def write_copy(
             (folder / name).mkdir(parents=True)
             for number, part in enumerate(_parts(copying, treated, part_rows)):
                 part = _finished(part, treated, identifiers)
-                copied.findings.scan(name, part, identifiers, _texts(part, treated))
+                copied.findings.scan(name, part, identifiers, _texts(part))
                 _write(part, folder / name / f"part-{number:05d}.parquet")
                 rows += part.num_rows
         copied.rows[name] = rows
@@ -119,7 +119,7 @@ def _finished(part: pa.Table, treated: TableTreatment, identifiers: Identifiers)
     return part.sort_by([(name, "ascending") for name in dict.fromkeys(columns)])
 
 
-def _texts(part: pa.Table, treated: TableTreatment) -> list[str]:
+def _texts(part: pa.Table) -> list[str]:
     return [field.name for field in part.schema if pa.types.is_string(field.type)]
 
 

@@ -58,11 +58,6 @@ class Database:
         return text
 
 
-def is_database(target: str) -> bool:
-    """Whether a target of `dure publish` names a database rather than a file or folder."""
-    return target.startswith((*SCHEMES, "env:", "file:"))
-
-
 def database(target: str, environ: Mapping[str, str] | None = None) -> Database:
     """The database that `target` names: a URL without a password, `env:NAME` or `file:PATH`.
 
@@ -75,12 +70,17 @@ def database(target: str, environ: Mapping[str, str] | None = None) -> Database:
             raise ConfigurationError(
                 Problem(target, f"the environment variable {name} is not set", f"set it to a URL; {_FORM}")
             )
-        return _parsed(url, target)
+        return parsed(url, target, private=True)
     if target.startswith("file:"):
-        return _parsed(_private_text(Path(target.removeprefix("file:")).expanduser()), target)
-    found = _parsed(target, "the URL")
-    if any(name in found.parameters for name in _SECRET_PARAMETERS):
-        raise ConfigurationError(Problem("the URL", "holds a password, which others can read there", _ELSEWHERE))
+        return parsed(private_text(Path(target.removeprefix("file:")).expanduser()), target, private=True)
+    return parsed(target, "the URL", private=False)
+
+
+def parsed(url: str, where: str, *, private: bool) -> Database:
+    """The database of a URL, which may hold a password where it was read from a `private` place; `where` names that."""
+    found = _parsed(url, where)
+    if not private and any(name in found.parameters for name in _SECRET_PARAMETERS):
+        raise ConfigurationError(Problem(where, "holds a password, which others can read there", _ELSEWHERE))
     return found
 
 
@@ -99,7 +99,8 @@ def _parsed(url: str, where: str) -> Database:
     return Database(f"postgresql://{place}/{name}", parameters)
 
 
-def _private_text(path: Path) -> str:
+def private_text(path: Path) -> str:
+    """The content of a file that nobody but its owner may read; ConfigurationError for another mode."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

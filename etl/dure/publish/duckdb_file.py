@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Files of this format are read by every DuckDB since 1.2.
 _STORAGE = "v1.2.0"
-_OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+_OFFLINE: dict[str, bool | int | str] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _TYPES = {
     "int": "INTEGER",
     "bigint": "BIGINT",
@@ -76,7 +76,10 @@ def write_duckdb(
             progress.note(f"{path} holds this content already")
         else:
             new = folder / path.name
-            options: dict[str, bool | int | str] = _OFFLINE | {"memory_limit": f"{memory >> 20}MiB", "temp_directory": str(folder / "spill")}
+            options = _OFFLINE | {
+                "memory_limit": f"{memory >> 20}MiB",
+                "temp_directory": str(folder / "spill"),
+            }
             if threads:
                 options |= {"threads": threads}
             with closing(duckdb.connect(":memory:", config=options)) as connection:
@@ -114,7 +117,7 @@ def _there(path: Path, wanted: Content, duckdb: ModuleType) -> Loaded | None:
     try:
         with closing(duckdb.connect(str(path), read_only=True, config=_OFFLINE)) as connection:
             found = connection.execute(f"SELECT identity, loaded FROM {DELIVERY_TABLE}").fetchone()
-    except (duckdb.CatalogException, duckdb.IOException, duckdb.InvalidInputException):
+    except (duckdb.CatalogException, duckdb.ConnectionException, duckdb.IOException, duckdb.InvalidInputException):
         pass
     if found is None:
         do = "name another file, or remove this one; if a program has it open for writing, close that"

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from dure.errors import ConfigurationError, Problem
+from dure.errors import Problem
 from dure.publish.refused import PublicationRefused
 from dure.quality.evidence.record import read_verdict
 from dure.snapshot.lake import SiteLake
@@ -70,8 +70,3 @@ def _reasons(lake: SiteLake, folder: Path) -> list[Problem]:
     return [
         Problem(where, "the gate is closed", "each reason follows; mend it, or waive it with an owner and a date")
     ] + [Problem(reason["check"], f"{reason['found']} ({reason['why']})") for reason in verdict.get("closing", [])]
-
-
-def require_site(lake: SiteLake) -> None:
-    if not lake.folder.is_dir():
-        raise ConfigurationError(Problem("SITE", f"{lake.site} never ran in this lake", "see `dure run --help`"))

@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from dure.errors import ConfigurationError, DureError, Problem, SiteLockedError
+from dure.errors import ConfigurationError, Problem, SiteLockedError
 from dure.progress import Progress
 from dure.publish.copying import Row, copy_table
 from dure.publish.cutting import Cutter
@@ -44,7 +44,7 @@ _SETTINGS = {
 
 
 def load_postgres(
-    url: str,
+    where: Database | str,
     schema: str,
     folders: Mapping[str, Path],
     store: VocabularyStore | None,
@@ -55,7 +55,7 @@ def load_postgres(
 ) -> Loaded:
     """What the schema holds when all of the tables in `folders` (name -> Parquet) and of the vocabulary are in it.
 
-    `url` as `database_url.database` takes it. Tables of the CDM that `folders` lacks are made empty; without a `store`
+    `where` may be what `database_url.database` takes. Tables of the CDM that `folders` lacks are made empty; without a `store`
     there are no vocabulary tables and no foreign keys into them. Every text column is TEXT, or with `strict_ddl` a
     VARCHAR of the CDM's length, longer texts being cut and counted. Rows that name a concept which the store lacks are
     refused, or accepted with a warning and a foreign key that is not validated.
@@ -63,7 +63,7 @@ def load_postgres(
     Raises ConfigurationError (the database, its rights, its vocabulary), SiteLockedError (another load into the schema)
     and IntegrityError (rows that break a key); the schema then holds what it held.
     """
-    where = database(url)
+    where = database(where) if isinstance(where, str) else where
     _check_schema_name(schema)
     site = site_files(folders)
     files = files_to_load(site, store)
@@ -81,6 +81,8 @@ def load_postgres(
                 loaded = Loaded(wanted.digest, rows, load.truncated, unchecked)
                 load.swap(wanted, loaded)
             load.drop_before()
+    for name, count in loaded.truncated.items():
+        progress.warn(Problem(name, f"{count} texts were cut to the CDM's length", "publish without --strict-ddl"))
     progress.done()
     return loaded
 
@@ -135,7 +137,7 @@ class _Load:
             self._swap.make_staging()
         try:
             yield
-        except (DureError, KeyboardInterrupt):
+        except BaseException:
             with suppress(psycopg.Error):  # the connection may be what failed; then the next load removes it
                 self._swap.drop(self._staging)
             raise

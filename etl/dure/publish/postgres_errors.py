@@ -32,6 +32,8 @@ _SURROUNDINGS = {
 _CONTENT = {
     "23502": "a row has no value where the CDM requires one",
     "23505": "two rows have one key",
+    "22007": "a date that PostgreSQL cannot read",
+    "22P02": "a value that its column cannot hold",
     "22021": "a text is not valid UTF-8",
     "22003": "a number is too large for its column",
     "22008": "a date is outside of what PostgreSQL can hold",
@@ -43,7 +45,7 @@ _CONTENT = {
 def explained(database: Database, doing: str, consequence: str = "") -> Iterator[None]:
     """Turns an error of PostgreSQL or of its client into one of Dure's.
 
-    `doing` names the table or step; `consequence` says what the database holds now. The original is not chained: a
+    `doing` names the table or step, "" while connecting; `consequence` says what the database holds now. The original is not chained: a
     traceback would show it.
     """
     try:
@@ -65,7 +67,7 @@ def _explanation(error: psycopg.Error, database: Database, doing: str, consequen
     known = _SURROUNDINGS.get(state) or _SURROUNDINGS.get(state[:2])
     if known is None and isinstance(error, psycopg.OperationalError) and not state:
         # Before a connection stands, the text is libpq's own and holds nothing of the data.
-        text = _LOST if error.pgconn is None or doing else _one_line(database.scrubbed(str(error)))
+        text = _LOST if doing else _one_line(database.scrubbed(str(error)))
         known = (text, "check host, port, database, user, password and that the server runs" if not doing else _AGAIN)
     if known is None:
         known = (f"PostgreSQL refused it with {state or type(error).__name__}", "look in the server's log")

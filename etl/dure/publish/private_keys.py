@@ -65,7 +65,12 @@ def pseudonym_key(source: KeySource) -> bytes:
 
 
 def private_bytes(path: Path) -> bytes:
-    """The content of a file that nobody but its owner can read; ConfigurationError otherwise."""
+    """The content of a key file that nobody but its owner can read; ConfigurationError otherwise."""
+    return private_content(path, 1 << 16)
+
+
+def private_content(path: Path, most: int = -1) -> bytes:
+    """The content of a file that nobody but its owner can read, or its first `most` bytes."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -73,14 +78,14 @@ def private_bytes(path: Path) -> bytes:
     with os.fdopen(handle, "rb") as file:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
-            raise ConfigurationError(Problem(str(path), "is no file", "name the file of the key"))
+            raise ConfigurationError(Problem(str(path), "is no file", "name a file"))
         mode = stat.S_IMODE(state.st_mode)
         if mode & 0o077:
-            do = "others may have read it: make a new key with `dure keygen`, or, if you are sure, chmod 600 it"
+            do = "others may have read it: make a new key (`dure keygen`), or, if you are sure, chmod 600 it"
             raise ConfigurationError(Problem(str(path), f"is open to others (mode {mode:04o})", do))
         if state.st_uid not in (os.geteuid(), 0):
-            raise ConfigurationError(Problem(str(path), "belongs to another user", "use a key file of your own"))
-        return file.read(1 << 16)
+            raise ConfigurationError(Problem(str(path), "belongs to another user", "use a file of your own"))
+        return file.read(most)
 
 
 def key_fingerprint(key: bytes) -> str:

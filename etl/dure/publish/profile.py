@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
@@ -64,6 +65,7 @@ class Profile(_Written):
     notes: Literal["dropped", "scrubbed"]
     texts: tuple[Text, ...]
     identifiers: dict[str, tuple[Text, ...]] = Field(default_factory=dict)
+    identifier_files: tuple[Text, ...] = ()
     differs: tuple[Differs, ...] = ()
 
     @property
@@ -73,7 +75,10 @@ class Profile(_Written):
     @property
     def digest(self) -> str:
         """SHA-256 of what the profile says, whatever its file's layout and comments."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        said = self.model_dump(mode="json")
+        # Where the lists lie is a matter of this machine.
+        said["identifier_files"] = len(self.identifier_files)
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def read_profile(name: str) -> Profile:
@@ -99,7 +104,8 @@ def read_profile(name: str) -> Profile:
     ]
     if problems:
         raise ConfigurationError(problems)
-    return profile
+    beside = tuple(str(file.absolute().parent / name) for name in profile.identifier_files)
+    return profile.model_copy(update={"identifier_files": beside})
 
 
 def text_columns() -> frozenset[str]:

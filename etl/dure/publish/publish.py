@@ -108,8 +108,11 @@ def publish_site(options: PublishOptions, progress: Progress, start: StartEngine
             rolled = rolled_up(running.session, gated.folder, _present(plan, gated), store, profile.persons_a_code)
         return Published(lines_of_plan(gated.manifest, target, profile, plan, rolled), target.shown, 0)
     keys = _keys(options, target)
+    newest = own.latest()  # a site that never ran is said before its lock would make a folder for it
     with own.lock():
         gated = gated_snapshot(own, options.today)
+        if gated.folder != newest:
+            progress.note(f"the newest snapshot, {newest.name}, has not passed; the one before it that did is sent")
         store = _vocabulary(options, gated, lake, progress)
         with _work_folder(own) as work:
             with start(options.engine) as running:
@@ -128,11 +131,12 @@ def _make(
     work: Path,
     progress: Progress,
 ) -> _Made:
-    identifiers = read_identifiers(own.landing(gated.manifest.snapshot), profile.identifiers)
+    identifiers = read_identifiers(own.landing(gated.manifest.snapshot), profile.identifiers, profile.identifier_files)
     remembered = Remembered(own, keys.fingerprint)
     progress.stage("pseudonyms")
     rules = Rules(keys.source, profile.shifted, profile.oldest_age, gated.manifest.as_of, remembered.salts())
-    remembered.keep_salts(write_crosswalk(running.session, gated.folder, rules, work))
+    known = remembered.persons()
+    remembered.keep_salts(write_crosswalk(running.session, gated.folder, rules, work, known))
     progress.stage("codes")
     present = _present(plan, gated)
     rolled = rolled_up(running.session, gated.folder, present, store, profile.persons_a_code)
@@ -210,10 +214,10 @@ def _packed(
 
 def _load(target: Target, made: _Made, store: VocabularyStore, strict: bool, progress: Progress) -> None:
     folders = {name: made.copy / name for name in made.tables}
-    if target.kind == "postgresql":
+    if target.database is not None:
         from dure.publish.postgres import load_postgres
 
-        load_postgres(target.url, target.schema, folders, store, strict_ddl=strict, progress=progress)
+        load_postgres(target.database, target.schema, folders, store, strict_ddl=strict, progress=progress)
     else:
         from dure.publish.duckdb_file import write_duckdb
 
@@ -282,7 +286,7 @@ def _refuse_findings(copied: Copied) -> None:
         do = "take the column off the profile's texts, or mend it at its source"
         raise PublicationRefused(
             [
-                Problem(f"{table}.{column}", f"{rows:,} rows have the shape of a {shape}", do)
+                Problem(f"{table}.{column}", f"{rows:,} rows show a {shape}", do)
                 for (table, column, shape), rows in sorted(copied.findings.rows.items())
             ]
         )

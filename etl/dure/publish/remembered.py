@@ -47,6 +47,11 @@ class Remembered:
         if salts != self.salts():
             _write(self.folder / "salts.json", {str(person): salt for person, salt in sorted(salts.items())})
 
+    def persons(self) -> list[int]:
+        """Ids of the persons who left before."""
+        known: list[int] = self._persons()["person_id"].to_pylist()
+        return known
+
     def keep_persons(self, crosswalk: Path) -> None:
         """Adds the persons of a crosswalk that is about to be used."""
         new = pq.read_table(crosswalk, columns=_SCHEMA.names).filter(pc.field("person_id") != 0)

@@ -98,7 +98,7 @@ def _of_the_plan(check: Check, plan: Mapping[str, TableTreatment], fewer: Mappin
     if treated.left_out:
         return treated.left_out
     if fewer.get(check.table):
-        return f"{fewer[check.table]} rows of {check.table} do not leave"
+        return f"some rows of {check.table} do not leave"
     kind = treated.columns.get(check.field or "")
     if kind in CHANGING:
         return f"{check.table}.{check.field}: {kind.value}"

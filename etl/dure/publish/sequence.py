@@ -22,12 +22,6 @@ class _Delivery(BaseModel):
     content: Sha256
 
 
-def last_sequence(folder: Path) -> int:
-    """The number given last; 0 before the first."""
-    given = _read(folder / "sequence.json")
-    return given.sequence if given else 0
-
-
 def sequence_for(folder: Path, content: str) -> int:
     """The number that this content would have, without giving it."""
     given = _read(folder / "sequence.json")

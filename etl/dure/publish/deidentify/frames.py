@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -288,8 +288,3 @@ def _locations(copying: Copying) -> DataFrame:
         "country_concept_id": F.col("place_country"),
     }
     return conform(distinct, LOCATION, made)
-
-
-def joined_tables(copying: Copying) -> Sequence[str]:
-    """The tables of the snapshot that leave, in the order of the CDM."""
-    return [name for name in copying.plan if name in copying.rows]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -56,14 +56,19 @@ class Rules:
     salts: Mapping[int, int]
 
 
-def write_crosswalk(session: SparkSession, snapshot: Path, rules: Rules, folder: Path) -> dict[int, int]:
-    """Writes the crosswalk as Parquet below `folder`; the salts that parted pseudonyms which had met, all of them."""
+def write_crosswalk(
+    session: SparkSession, snapshot: Path, rules: Rules, folder: Path, known: Sequence[int] = ()
+) -> dict[int, int]:
+    """Writes the crosswalk as Parquet below `folder`; the salts that parted pseudonyms which had met, all of them.
+
+    `known` are persons who left before: of two that meet it is the newcomer who gets another pseudonym.
+    """
     salts = dict(rules.salts)
-    for _ in range(ROUNDS):
-        target = folder / f"crosswalk-{len(salts)}"
+    for turn in range(ROUNDS):
+        target = folder / f"crosswalk-{turn}"
         now = Rules(rules.key, rules.shifted, rules.oldest_age, rules.as_of, salts)
         _persons(session, snapshot).mapInArrow(partial(crosswalk_rows, rules=now), _SPARK).write.parquet(str(target))
-        met = _shared(target)
+        met = _shared(target, np.array(known, np.int64))
         if not met:
             target.rename(folder / "crosswalk")
             return salts
@@ -147,10 +152,10 @@ def _persons(session: SparkSession, snapshot: Path) -> DataFrame:
     return joined.unionByName(site)
 
 
-def _shared(folder: Path) -> list[int]:
-    """Persons whose pseudonym another has: of each group all but the one with the smallest id."""
+def _shared(folder: Path, known: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[int]:
+    """Persons whose pseudonym another has: of each group all but one, who is known or has the smallest id."""
     table = pq.read_table(folder, columns=["person_id", "pseudonym"])
     persons, pseudonyms = table["person_id"].to_numpy(), table["pseudonym"].to_numpy()
-    order = np.lexsort((persons, pseudonyms))
+    order = np.lexsort((persons, ~np.isin(persons, known), pseudonyms))
     again = np.flatnonzero(pseudonyms[order][1:] == pseudonyms[order][:-1]) + 1
     return [int(person) for person in persons[order][again]]

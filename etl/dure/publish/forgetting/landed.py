@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +17,13 @@ from dure.site.loaded import Site
 from dure.site.values import RefTo
 from dure.snapshot.durable import lake_access, replace_file
 from dure.stages.land import person_columns
+from dure.tables.links import reference_of
 from dure.tables.rule import Rule
 
 # The encodings that an extract's unread records may be in.
 _ENCODINGS = ("utf-8", "cp949")
+# Rows that point at one of these are not the rows of the person who does, too.
+_OF_NOBODY = frozenset({"provider", "care_site", "location"})
 # A number of fewer letters is met by chance.
 _SHORTEST = 4
 
@@ -105,18 +108,27 @@ def _paths(rules: list[Rule], source: str, header: tuple[str, ...]) -> list[_Pat
     if direct:
         found.append(_Path(direct, frozenset()))
     for rule in rules:
-        if rule.root != source:
-            continue
-        for role in roles(rule.table).values():
-            target = REFERENCE_TABLES.get(role.name)
-            value = rule.entry.given(role.name)
-            key = value.key if isinstance(value, RefTo) else value
-            if role.kind != "ref" or target in (None, "person", "provider", "care_site", "location") or not key:
+        for target, key in _references(rule) if rule.root == source else ():
+            if target in _OF_NOBODY or not all(isinstance(part, str) and part in header for part in key):
                 continue
-            if isinstance(key, list | tuple) and all(isinstance(part, str) and part in header for part in key):
-                roots = frozenset(other.root for other in rules if other.table == target)
-                found.append(_Path(tuple(str(part) for part in key), roots - {source}))
-    return [path for path in dict.fromkeys(found) if not path.to or path.to - {source}]
+            roots = frozenset(other.root for other in rules if other.table == target) - {source}
+            if target == "person" or roots:
+                found.append(_Path(tuple(map(str, key)), frozenset() if target == "person" else roots))
+    return list(dict.fromkeys(found))
+
+
+def _references(rule: Rule) -> Iterator[tuple[str, Sequence[object]]]:
+    """(table, key) of the records that an entry's rows point at."""
+    for role in roles(rule.table).values():
+        value = rule.entry.given(role.name)
+        name: str | None = role.name
+        if role.kind == "event" and value is not None:
+            name, value = reference_of(value) or (None, None)
+        elif role.kind != "ref":
+            continue
+        key = value.key if isinstance(value, RefTo) else value
+        if name in REFERENCE_TABLES and isinstance(key, list | tuple):
+            yield REFERENCE_TABLES[name], key
 
 
 def _remove_rows(landing: Path, source: str, paths: list[_Path], persons: Collection[str], removed: Removed) -> None:

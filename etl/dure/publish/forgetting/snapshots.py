@@ -50,6 +50,8 @@ def remove_from_snapshot(
                 key = cdm_table(name).primary_key
                 if key:
                     records.setdefault(name, set()).update(gone[key].to_pylist())
+    if deserted := _remove_deserted(folder):
+        removed["location"] = deserted
     _remove_rejects(reports, places)
     tables = measure_tables(folder)
     _account(reports, {name: manifest.tables[name].rows - tables[name].rows for name in tables})
@@ -57,6 +59,16 @@ def remove_from_snapshot(
     with lake_access(folder):
         replace_file(folder / MANIFEST, new.as_json())
     return removed
+
+
+def _remove_deserted(folder: Path) -> int:
+    """Takes out the addresses at which nobody lives and nothing stands any more."""
+    files = [file for name in ("person", "care_site") for file in sorted((folder / name).glob("*.parquet"))]
+    used = set().union(
+        *(pq.read_table(file, columns=["location_id"])["location_id"].drop_null().to_pylist() for file in files)
+    )
+    places = sorted((folder / "location").glob("*.parquet"))
+    return sum(filtered(file, lambda table: pc.invert(_among(table["location_id"], used))).num_rows for file in places)
 
 
 def _in_order(manifest: Manifest) -> list[str]:
