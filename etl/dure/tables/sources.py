@@ -18,9 +18,6 @@ from dure.tables.cells import Reading, cell, condition
 
 FIRST = "0"  # the occurrence of a row that shares its key with no other
 
-# Into so many portions keys are dealt to number their rows.
-_PORTIONS = 256
-
 
 @dataclass(frozen=True)
 class Profile:
@@ -67,7 +64,8 @@ def fates(landed: DataFrame, source: FileSource, reading: Reading) -> DataFrame:
     rows = _sharing(
         kept.select("_file", "_row", "_key", "_row_hash", *[cell(c).alias(f"_by{i}") for i, c in enumerate(wanted)])
     )
-    rows = _numbered(rows, _order(source, wanted))
+    number = F.row_number().over(Window.partitionBy("_key").orderBy(*_order(source, wanted))) - 1
+    rows = rows.withColumn("_number", number)
     if source.key is None or (source.keep and source.keep.all):
         return _fate(rows, F.lit(Outcome.WRITTEN.value), F.lit(None).cast("string"))
     if source.keep:
@@ -93,20 +91,6 @@ def _sharing(rows: DataFrame) -> DataFrame:
     )
     shared = shared.where(F.col("_many") > 1).select(F.col("_key").alias("_shared_key"), "_alike")
     return rows.join(shared, F.col("_key") == F.col("_shared_key"), "inner")
-
-
-def _numbered(rows: DataFrame, order: list[Column]) -> DataFrame:
-    """The rows with `_number`, the place of each among those of its key.
-
-    Keys are numbered many at a time: engines are slow over very many small partitions.
-    """
-    portion = Window.partitionBy(F.pmod(F.xxhash64("_key"), F.lit(_PORTIONS))).orderBy("_key", *order)
-    rows = rows.withColumn("_place", F.row_number().over(portion))
-    before = F.lag("_key").over(portion)
-    begins = F.when(before.isNull() | (before != F.col("_key")), F.col("_place"))
-    rows = rows.withColumn("_begins", begins)
-    begun = F.max("_begins").over(portion.rowsBetween(Window.unboundedPreceding, Window.currentRow))
-    return rows.withColumn("_number", F.col("_place") - begun)
 
 
 def _keep_columns(source: FileSource) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 
-pytest.importorskip("duckdb", reason="the floor is DuckDB SQL: pip install 'dure[bench]'")
+pytest.importorskip("duckdb", reason="the floor is DuckDB SQL: pip install 'dure[duckdb]'")
 
 
 @pytest.fixture(scope="module")
