@@ -45,6 +45,11 @@ _FILE = click.Path(path_type=Path)
 @click.option("--encrypt-to", type=_FILE, metavar="FILE", help="The center's public key; the package becomes one file.")
 @click.option("--dry-run", is_flag=True, help="Say what would leave, what not and why; write nothing.")
 @click.option("--strict-ddl", is_flag=True, help="PostgreSQL: the CDM's text lengths; what is cut is counted.")
+@click.option(
+    "--accept-missing-concepts",
+    is_flag=True,
+    help="PostgreSQL: load rows that name a concept which the vocabulary lacks; their foreign keys are not enforced.",
+)
 @option("--vocab", type=FOLDER, metavar="DIR", help="A vocabulary store.  [default: the one that made the snapshot]")
 @option("--engine", default="sail", show_default=True, metavar="NAME", help="sail, spark or sc://host:port.")
 @option("--master", default="local[*]", show_default=True, metavar="URL", help="Where --engine spark runs.")
@@ -65,6 +70,7 @@ def publish(
     encrypt_to: Path | None,
     dry_run: bool,
     strict_ddl: bool,
+    accept_missing_concepts: bool,
     vocab: Path | None,
     engine: str,
     master: str,
@@ -99,6 +105,7 @@ def publish(
             encrypt_to=encrypt_to,
             vocab=vocab,
             strict_ddl=strict_ddl,
+            accept_missing_concepts=accept_missing_concepts,
             dry_run=dry_run,
             engine=EngineOptions.parse(engine, master, threads, memory),
         ),

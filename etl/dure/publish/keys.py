@@ -33,7 +33,7 @@ class Orphans:
         if self.key.to_vocabulary:
             ids = f" ({', '.join(self.sample)}{', …' if len(self.sample) == _SAMPLE else ''})" if self.sample else ""
             found = f"{self.rows} rows name a {self.key.parent} that the vocabulary lacks{ids}"
-            return Problem(where, found, "load a vocabulary that has it, or accept missing concepts")
+            return Problem(where, found, "load a vocabulary that has it, or write --accept-missing-concepts")
         found = f"{self.rows} rows name a row of {self.key.parent} that is not there"
         return Problem(where, found, "build the snapshot again; its quality checks name the rows")
 

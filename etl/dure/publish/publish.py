@@ -63,6 +63,7 @@ class PublishOptions:
     encrypt_to: Path | None = None
     vocab: Path | None = None
     strict_ddl: bool = False
+    accept_missing_concepts: bool = False
     dry_run: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions)
 
@@ -183,7 +184,7 @@ def _deliver(
         sequence = give_sequence(publish_folder(own), _content(gated, made, profile, keys, withdrawn))
         place = str(_packed(own, gated, profile, target, keys, made, work, sequence, withdrawn))
     else:
-        _load(target, made, store, options.strict_ddl, progress)
+        _load(target, made, store, options, progress)
     own.set_pointer("published", gated.manifest.snapshot)
     return Published(_lines(gated, made, place, sequence), place, sequence)
 
@@ -212,12 +213,20 @@ def _packed(
     return write_folder(package, target.path)
 
 
-def _load(target: Target, made: _Made, store: VocabularyStore, strict: bool, progress: Progress) -> None:
+def _load(target: Target, made: _Made, store: VocabularyStore, options: PublishOptions, progress: Progress) -> None:
     folders = {name: made.copy / name for name in made.tables}
     if target.database is not None:
         from dure.publish.postgres import load_postgres
 
-        load_postgres(target.database, target.schema, folders, store, strict_ddl=strict, progress=progress)
+        load_postgres(
+            target.database,
+            target.schema,
+            folders,
+            store,
+            strict_ddl=options.strict_ddl,
+            missing_concepts="accept" if options.accept_missing_concepts else "refuse",
+            progress=progress,
+        )
     else:
         from dure.publish.duckdb_file import write_duckdb
 
