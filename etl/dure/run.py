@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from dure.errors import ConfigurationError, Problem
 from dure.landing import Landed, header_of
 from dure.site.load import load_site
 from dure.site.loaded import Site
+from dure.site.names import folder_of
 from dure.site.spec import FileSource
 from dure.snapshot.forgotten import forgotten
 from dure.snapshot.lake import Lake, SiteLake, Staging
@@ -336,8 +337,9 @@ def run_site(
             Problem("--until", f"there is no stage '{options.until}'", f"one of {', '.join(names)}")
         )
     progress.stage("open")
-    site = load_site(options.site, options.sites, options.source, header_of)
-    check_supported(site)
+    with _gate_read(options) if prove else nullcontext():
+        site = load_site(options.site, options.sites, options.source, header_of)
+        check_supported(site)
     as_of = options.as_of or site.spec.site.extract_date
     if as_of is None:
         raise ConfigurationError(
@@ -359,6 +361,13 @@ def run_site(
         site = replace(site, warnings=(*site.warnings, *_new_name(own, options.site)))
         own.remember_name(options.site)
         return _locked(options, progress, site, as_of, lake, own, start, prove)
+
+
+def _gate_read(options: RunOptions) -> AbstractContextManager[None]:
+    """Reads the gate's files with the site: a mistake in them is told before the extract is, not after an hour."""
+    from dure.quality.gate.site_files import gate_files_too
+
+    return gate_files_too(folder_of(options.site, options.sites))
 
 
 def proving(today: date, progress: Progress) -> Prove:

@@ -24,13 +24,12 @@ from dure.site.local_ids import check_concepts, read_local_ids
 from dure.site.names import folder_of
 from dure.site.pruning import NAMED_SECTIONS, entries_of, pruned
 from dure.site.shapes import Closed
-from dure.site.spec import ConsortiumSpec, Defaults, FileSource, Spec, ViewSource, Vocabulary
+from dure.site.spec import USUAL_NORMALISE, ConsortiumSpec, Defaults, FileSource, Spec, ViewSource, Vocabulary
 from dure.site.views import View, in_order, parse_view
 from dure.site.walk import maps_named, vocabularies_named
 from dure.site.yaml_text import Document, Step, closest, read_yaml
 
 HeaderOf = Callable[[str, FileSource, Defaults, Path], tuple[str, ...]]
-_NORMALISED = {"KCD7": "kcd", "EDI": "edi"}
 S = TypeVar("S", bound=Closed)
 
 
@@ -262,13 +261,13 @@ class _Loader:
         for name in dict.fromkeys((*theirs, *spec.vocabularies)):
             mine, base = spec.vocabularies.get(name), theirs.get(name)
             both = _merged(mine or Vocabulary(), base)
-            normalise = both.normalise or _NORMALISED.get(name) or _NORMALISED.get(both.same_as or "") or "none"
+            usual = USUAL_NORMALISE.get(name) or USUAL_NORMALISE.get(both.same_as or "")
             out[name] = VocabularySpec(
                 id=name,
                 site_maps=self._vocabulary_maps(own, name, mine),
                 consortium_maps=self._vocabulary_maps(shared_owner, name, base),
                 same_as=both.same_as,
-                normalise=normalise,  # type: ignore[arg-type]
+                normalise=both.normalise or usual or "none",
                 fallback=both.fallback,
                 many_targets=both.many_targets,
                 reuses_codes=both.reuses_codes,
@@ -402,6 +401,5 @@ def _with_athena(draft: Draft) -> dict[str, VocabularySpec]:
                     named += [target.text for target in draft.maps[fixed].values.values() if target.text]
     undeclared = [name for name in dict.fromkeys(named) if name not in draft.vocabularies]
     return draft.vocabularies | {
-        name: VocabularySpec(name, normalise=_NORMALISED.get(name, "none"))  # type: ignore[arg-type]
-        for name in undeclared
+        name: VocabularySpec(name, normalise=USUAL_NORMALISE.get(name, "none")) for name in undeclared
     }

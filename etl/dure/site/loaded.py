@@ -10,7 +10,7 @@ from typing import Literal
 from dure.errors import Problem
 from dure.site.fixed_maps import FixedMap
 from dure.site.local_concepts import LocalConcept
-from dure.site.spec import Defaults, Entry, Spec, VisitPolicy
+from dure.site.spec import Defaults, Entry, Normalise, Spec, VisitPolicy
 from dure.site.yaml_text import Document, Step
 
 
@@ -22,7 +22,7 @@ class VocabularySpec:
     site_maps: tuple[Path, ...] = ()
     consortium_maps: tuple[Path, ...] = ()
     same_as: str | None = None
-    normalise: Literal["kcd", "edi", "none"] = "none"
+    normalise: Normalise = "none"
     fallback: Literal["parent"] | None = None
     many_targets: bool = False
     reuses_codes: bool = False

@@ -17,18 +17,24 @@ from dure.site.sources import Delimiter, Encoding, FileSource, Identifier, Sourc
 from dure.site.yaml_text import closest
 
 __all__ = [
+    "USUAL_NORMALISE",
     "ConsortiumSpec",
     "Defaults",
     "Derive",
     "Entry",
     "FileSource",
     "Merge",
+    "Normalise",
     "SiteInfo",
     "Spec",
     "ViewSource",
     "VisitPolicy",
     "Vocabulary",
 ]
+
+Normalise = Literal["kcd", "edi", "none"]
+# How the codes of Athena's Korean vocabularies are written where a spec does not say it.
+USUAL_NORMALISE: dict[str, Normalise] = {"KCD7": "kcd", "EDI": "edi"}
 
 
 def _timezone(value: str) -> str:
@@ -71,7 +77,7 @@ class Vocabulary(Closed):
 
     maps: Annotated[list[Name], BeforeValidator(one_or_many)] = Field(default_factory=list)
     same_as: Name | None = None
-    normalise: Literal["kcd", "edi", "none"] | None = None
+    normalise: Normalise | None = None
     fallback: Literal["parent"] | None = None
     many_targets: YesNo = False
     reuses_codes: YesNo = False

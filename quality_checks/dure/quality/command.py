@@ -16,9 +16,8 @@ from dure.errors import ConfigurationError, Problem
 from dure.progress import Progress
 from dure.quality.check import Gate, Pages, Selection, check_snapshot
 from dure.quality.evidence.record import Checking
-from dure.quality.gate.policy import read_policy, read_waivers
+from dure.quality.gate.site_files import read_gate_files
 from dure.quality.results import Status, score
-from dure.quality.site_expectations import read_expectations
 from dure.site.names import site_names
 from dure.snapshot.lake import Lake, SiteLake
 from dure.snapshot.manifest import read_manifest
@@ -83,7 +82,8 @@ def check_committed(
 
 def gate_of(site_folder: Path | None, today: date) -> Gate:
     """The gate by the files of a site's folder."""
-    return Gate(read_policy(site_folder), read_waivers(site_folder), today, read_expectations(site_folder))
+    files = read_gate_files(site_folder)
+    return Gate(files.policy, files.waivers, today, files.expectations)
 
 
 def lines_of(checking: Checking, reports: Path) -> list[str]:

@@ -28,10 +28,10 @@ from dure.cdm.schema import CdmTable, site_tables, tables
 from dure.errors import ConfigurationError, Problem
 from dure.quality.catalogue import Check, CheckType, Severity
 from dure.quality.counting.outcome import Inapplicable, Judged, Outcome, Uncountable
+from dure.quality.gate.site_files import EXPECTATIONS
 from dure.quality.own_catalogue import no_needs
 from dure.site.yaml_text import Document, Step, closest, read_yaml
 
-FILE = "expectations.yaml"
 LEVEL = "site"
 ID = "dure_check_id"
 _KEYS = ("type", "kwargs", "severity", "id", "meta")
@@ -62,7 +62,7 @@ def read_expectations(site_folder: Path | None) -> tuple[SiteExpectation, ...]:
 
     Raises ConfigurationError that names every mistake with file and line.
     """
-    file = site_folder / FILE if site_folder else None
+    file = site_folder / EXPECTATIONS if site_folder else None
     if file is None or not file.is_file():
         return ()
     document = read_yaml(file)
@@ -70,7 +70,9 @@ def read_expectations(site_folder: Path | None) -> tuple[SiteExpectation, ...]:
         raise ConfigurationError(document.problems)
     reader = _Reader(document)
     # The document knows the lines; what stands there is typed as YAML types it, since it becomes arguments.
-    found = list(reader.expectations(yaml.safe_load(file.read_text("utf-8-sig"))))
+    typed = _Typed(file.read_text("utf-8-sig"))
+    found = list(reader.expectations(typed.get_single_data()))
+    reader.problems += [Problem(f"{document.file}:{line}", found, do) for line, found, do in typed.wrong]
     if reader.problems:
         raise ConfigurationError(reader.problems)
     return tuple(found)
@@ -104,6 +106,23 @@ def _error(information: Any) -> str:
         kind = lines[-1].split(":")[0] if lines else ""
         return kind.rsplit(".", 1)[-1] if kind.replace(".", "").replace("_", "").isalnum() else "an error"
     return ""
+
+
+class _Typed(yaml.SafeLoader):
+    """Values as YAML types them; `wrong` are those that it cannot make, each as (line, what was found, what to do)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.wrong: list[tuple[int, str, str]] = []
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        """The value of a node; a day such as 2026-02-30 has none."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, yaml.constructor.ConstructorError):
+            kind = node.tag.rpartition(":")[2]
+            self.wrong.append((node.start_mark.line + 1, f"reads as a {kind}, but is none", "correct it, or quote it"))
+            return None
 
 
 class _Reader:

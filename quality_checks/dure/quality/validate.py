@@ -54,6 +54,8 @@ def validate(
     }
     outcomes: dict[str, Outcome] = {}
     context = data_context()
+    # It looks for a session, and would start one of its own where none is up.
+    context.data_sources.add_spark("snapshot", persist=False)
     with registered(tables):
         for table, passes in tables.items():
             outcomes |= _validated(context, passes, of_the_site)
@@ -68,7 +70,6 @@ def data_context() -> AbstractDataContext:
     """A context in memory: it leaves no file behind."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    context.data_sources.add_spark("snapshot", persist=False)
     return context
 
 

@@ -65,7 +65,7 @@ def common_targets(
     asked = {
         code.request: None
         for code in known
-        if code.authority == SITE and code.request[0] in vocabularies and vocabularies[code.request[0]].consortium_maps
+        if code.authority == SITE and (mapping := vocabularies.get(str(code.request[0]))) and mapping.consortium_maps
     }
     if asked:
         requests = pd.DataFrame(list(asked), columns=list(REQUEST), dtype=object)

@@ -221,14 +221,14 @@ def _overrides_common(code: _Coded) -> bool:
 def _overrides(
     site: str, codes: Mapping[Key, _Coded], hierarchy: Hierarchy, names: Mapping[int, str]
 ) -> list[dict[str, object]]:
-    rows = []
+    rows: list[dict[str, object]] = []
     for each in codes.values():
         if _overrides_common(each):
             targets, _, provenance, common = each.choice
             theirs = _ids(common or "")
             rows.append(
-                dict(zip(REQUEST, each.request, strict=True))
-                | {
+                {
+                    **dict(zip(REQUEST, each.request, strict=True)),
                     "site": site,
                     "description": each.description,
                     "records": each.records,

@@ -9,6 +9,7 @@ from pathlib import Path
 from dure.errors import ConfigurationError, Problem
 from dure.site.load import load_site
 from dure.site.loaded import Site, VocabularySpec
+from dure.site.spec import USUAL_NORMALISE, Normalise
 from dure.vocab.diff import Request, Side, Weight, changed_codes
 from dure.vocab.map_files import MapFile, read_map_file
 from dure.vocab.normalise import normaliser
@@ -60,14 +61,14 @@ def two_vocabularies(
     """A site's codes under its maps on both vocabularies; without a site every code on which the two differ."""
     if site is None:
         return Compared(Side(old), Side(new), {request: Weight() for request in changed_codes(old, new)})
-    sides = [Side(store, site.vocabularies, site.local_concepts) for store in (old, new)]
-    return Compared(*sides, codes=_with_map_codes(weights, sides))
+    before, after = (Side(store, site.vocabularies, site.local_concepts) for store in (old, new))
+    return Compared(before, after, _with_map_codes(weights, (before, after)))
 
 
 def two_sites(old: Site, new: Site, store: VocabularyStore, weights: Mapping[Request, Weight]) -> Compared:
     """The codes of a site under two versions of its folder, its consortium's included."""
-    sides = [Side(store, site.vocabularies, site.local_concepts) for site in (old, new)]
-    return Compared(*sides, codes=_with_map_codes(weights, sides))
+    before, after = (Side(store, site.vocabularies, site.local_concepts) for site in (old, new))
+    return Compared(before, after, _with_map_codes(weights, (before, after)))
 
 
 def two_maps(
@@ -84,21 +85,21 @@ def two_maps(
     """
     files = {path: read_map_file(path) for path in (old, new)}
     if site is None:
-        sides = [Side(store, _alone(path, files[path], vocabulary)) for path in (old, new)]
+        before, after = (Side(store, _alone(path, files[path], vocabulary)) for path in (old, new))
     else:
         place = _place(site, old, new)
-        sides = [
+        before, after = (
             Side(store, _in_place(site, place, path, files[path], vocabulary), site.local_concepts)
             for path in (old, new)
-        ]
+        )
     named = {
         name
-        for side in sides
+        for side in (before, after)
         for name, spec in side.vocabularies.items()
         if set(spec.site_maps) & {old, new} or set(spec.consortium_maps) & {old, new}
     }
     only = {request: weight for request, weight in weights.items() if request[0] in named}
-    return Compared(*sides, codes=_with_map_codes(only, sides, {old, new}))
+    return Compared(before, after, _with_map_codes(only, (before, after), {old, new}))
 
 
 def read_site_folder(path: Path) -> Site:
@@ -112,8 +113,8 @@ def _alone(path: Path, file: MapFile, vocabulary: str | None) -> dict[str, Vocab
     return {name: VocabularySpec(name, site_maps=(path,), normalise=_usual(name), many_targets=True) for name in names}
 
 
-def _usual(name: str) -> str:  # the spec's own default for Athena's Korean vocabularies
-    return {"KCD7": "kcd", "EDI": "edi"}.get(name, "none")
+def _usual(name: str) -> Normalise:
+    return USUAL_NORMALISE.get(name, "none")
 
 
 def _vocabularies_of(path: Path, file: MapFile, vocabulary: str | None) -> list[str]:

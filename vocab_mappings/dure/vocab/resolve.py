@@ -194,7 +194,7 @@ class _Resolver:
                 for _, rows in self._maps:
                     targets.update(row.target for row in rows.get(self._codes.form(step), ()) if row.target)
         self._concepts = coded_concepts(self._store, self._searched, spellings)
-        self._statuses = map_target_statuses(self._store, targets - self._local.keys()) | self._local
+        self._statuses = {**map_target_statuses(self._store, targets - self._local.keys()), **self._local}
 
     def _parents(self, step: str) -> tuple[str, ...]:
         return parents(step.replace(".", "")) if self._mapping.fallback == "parent" else ()

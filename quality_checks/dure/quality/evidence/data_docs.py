@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
-from great_expectations.data_context import AbstractDataContext
+from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+from great_expectations.data_context.store.store import DataDocsSiteConfigTypedDict
+from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
 
 from dure.errors import ConfigurationError, Problem
 from dure.snapshot.durable import lake_access, make_folder
@@ -49,23 +51,30 @@ _COUNTS = frozenset(
 _STOPPED = "the expectation could not be computed; the log of the checking says more"
 
 
+class _DocsSite(DataDocsSiteConfigTypedDict):
+    """A site of Data Docs with the key of its builder that Great Expectations' own type leaves out."""
+
+    show_how_to_buttons: bool
+
+
 def build_data_docs(context: AbstractDataContext, folder: Path) -> None:
     """Writes the pages of everything that the context validated into `folder`, in place of those there."""
     check_docs_folder(folder)
     _emptied(folder)
-    store, results = context.validation_results_store, {}
+    store = context.validation_results_store
+    results: dict[str, ExpectationSuiteValidationResult] = {}
     for key in store.list_keys():
-        results[key.expectation_suite_identifier.name] = reduced = _counts_only(store.get(key))
+        result = store.get(key)
+        assert isinstance(key, ValidationResultIdentifier) and isinstance(result, ExpectationSuiteValidationResult)
+        results[key.expectation_suite_identifier.name] = reduced = _counts_only(result)
         store.set(key, reduced)
-    context.add_data_docs_site(
-        _SITE,
-        {
-            "class_name": "SiteBuilder",
-            "show_how_to_buttons": False,
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        },
-    )
+    site: _DocsSite = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    context.add_data_docs_site(_SITE, site)
     with lake_access(folder):
         context.build_data_docs(site_names=[_SITE])
         _index(folder, results)

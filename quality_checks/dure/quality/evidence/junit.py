@@ -29,7 +29,8 @@ def junit(checking: Checking) -> bytes:
         for result in results:
             _case(suite, result)
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
 
 
 def _case(suite: ET.Element, result: Result) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dure.cdm.schema import tables
 from dure.errors import ConfigurationError, Problem
-from dure.quality.catalogue import Severity, suites_folder
-from dure.site.yaml_text import Document, read_yaml
+from dure.quality.catalogue import Severity, dqd_types, suites_folder
+from dure.quality.own_catalogue import own_types
+from dure.site.yaml_text import Document, closest, read_yaml
 
 POLICY, WAIVERS = "policy.yaml", "waivers.yaml"
 Text = Annotated[str, Field(min_length=1)]
@@ -54,21 +57,37 @@ class _Waivers(_Written):
 def read_policy(site_folder: Path | None) -> Policy:
     """The policy of a site's folder, else the one that is shipped; raises ConfigurationError with file and line."""
     own = site_folder / POLICY if site_folder else None
-    return _read(own if own and own.is_file() else suites_folder() / POLICY, Policy)
+    document, policy = _read(own if own and own.is_file() else suites_folder() / POLICY, Policy)
+    if problems := list(_unknown(document, policy)):
+        raise ConfigurationError(problems)
+    return policy
 
 
 def read_waivers(site_folder: Path | None) -> tuple[Waiver, ...]:
     """The waivers of a site's folder; none where it has no such file. Raises ConfigurationError with file and line."""
     file = site_folder / WAIVERS if site_folder else None
-    return _read(file, _Waivers).waivers if file and file.is_file() else ()
+    return _read(file, _Waivers)[1].waivers if file and file.is_file() else ()
 
 
-def _read(file: Path, model: type[_Model]) -> _Model:
+def _unknown(document: Document, policy: Policy) -> Iterator[Problem]:
+    """Names that a policy says something of and that nothing has: a floor under them would hold nothing."""
+    types = {"default", *dqd_types(), *own_types()}
+    for name in policy.floors:
+        if name not in types and not name.startswith("expect_"):
+            do = "write a check type, as results.json and --explain name it"
+            yield document.problem(("floors", name), f"no check type '{name}'{closest(name, types)}", do)
+    for place, name in enumerate(policy.required_tables):
+        if name not in tables():
+            found = f"no table '{name}'{closest(name, tables())}"
+            yield document.problem(("required_tables", place), found, "write a table of the CDM in small letters")
+
+
+def _read(file: Path, model: type[_Model]) -> tuple[Document, _Model]:
     document = read_yaml(file)
     if document.problems:
         raise ConfigurationError(document.problems)
     try:
-        return model.model_validate(document.data)
+        return document, model.model_validate(document.data)
     except ValidationError as error:
         raise ConfigurationError([_problem(document, item) for item in error.errors()]) from error
 

@@ -42,7 +42,8 @@ def repaired(table: MapTable, sheet: str | None, findings: Callable[[MapTable], 
     if isinstance(grid.written, Sheet):
         return _workbook(table, sheet, findings)
     # What stands in the place of each line of the file; nothing where it was taken out or joined to the one before.
-    slots = list(grid.written.lines)
+    before = grid.written.lines
+    slots = list(before)
     changes = 0
     for _ in range(_ROUNDS):
         edits = _by_row(edit for finding in findings(MapTable(grid)) for edit in finding.edits)
@@ -57,7 +58,7 @@ def repaired(table: MapTable, sheet: str | None, findings: Callable[[MapTable], 
     except UnicodeEncodeError as error:
         found = f"a repaired cell has a character that {grid.written.encoding.codec.upper()} lacks"
         raise ConfigurationError(Problem(str(grid.path), found, "save the map as CSV UTF-8 first")) from error
-    return Repaired(grid.path, content, _difference(_shown(table.path), table.grid.written.lines, slots), changes)
+    return Repaired(grid.path, content, _difference(_shown(table.path), before, slots), changes)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -144,8 +145,9 @@ def _pieces(body: str, delimiter: str) -> list[str]:
 
 def _quoted(text: str, delimiter: str, *, always: bool) -> str:
     out = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if always else csv.QUOTE_MINIMAL
-    csv.writer(out, delimiter=delimiter, lineterminator="", quoting=quoting).writerow([text, ""])
+    csv.writer(
+        out, delimiter=delimiter, lineterminator="", quoting=csv.QUOTE_ALL if always else csv.QUOTE_MINIMAL
+    ).writerow([text, ""])
     return out.getvalue().removesuffix(f'{delimiter}""' if always else delimiter)
 
 

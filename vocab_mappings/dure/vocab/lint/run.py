@@ -69,8 +69,19 @@ def concepts_of(store: VocabularyStore, tables: Iterable[MapTable]) -> Concepts:
     for row in store.successors(fallen).to_pylist():
         successors.setdefault(row["concept_id"], []).append(row["target_concept_id"])
     by_id = {
-        int(number): Concept(int(number), *map(str, details), tuple(sorted(successors.get(int(number), ()))))
-        for number, *details in frame[["concept_id", *columns]].itertuples(index=False, name=None)
+        int(number): Concept(
+            int(number),
+            str(name),
+            str(domain),
+            str(vocabulary),
+            str(code),
+            str(standard),
+            str(invalid_reason),
+            tuple(sorted(successors.get(int(number), ()))),
+        )
+        for number, name, domain, vocabulary, code, standard, invalid_reason in frame[
+            ["concept_id", *columns]
+        ].itertuples(index=False, name=None)
     }
     complete = not any(store.counts.get("dangling", {}).values())
     return Concepts(by_id, complete, store.vocabulary_ids())

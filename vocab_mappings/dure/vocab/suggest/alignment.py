@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+Weights = NDArray[np.float64]
 _ROUNDS = 6
 # An English word that no Korean word explains better than this belongs to none.
 _NONE = 0.5
@@ -36,13 +38,13 @@ def aligned(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> dict[str, t
     pair, which_pair = np.unique(k * len(english) + e, return_inverse=True)
     occurrence, which_occurrence = np.unique(of_text * len(english) + e, return_inverse=True)
     of_korean = pair // len(english)
-    likely = np.ones(len(pair))
+    likely: Weights = np.ones(len(pair))
     count = likely
     for _ in range(_ROUNDS):
         weight = likely[which_pair]
-        explained = np.bincount(which_occurrence, weight, len(occurrence)) + _NONE / len(english)
-        count = np.bincount(which_pair, weight / explained[which_occurrence], len(pair))
-        likely = count / (np.bincount(of_korean, count, len(korean))[of_korean] + _DOUBT)
+        explained = _summed(which_occurrence, weight, len(occurrence)) + _NONE / len(english)
+        count = _summed(which_pair, weight / explained[which_occurrence], len(pair))
+        likely = count / (_summed(of_korean, count, len(korean))[of_korean] + _DOUBT)
     names = list(english)
     found: dict[int, list[tuple[str, float]]] = {}
     for number in np.flatnonzero((likely > _SUREST) & (count >= _LEAST_SEEN)):
@@ -53,3 +55,8 @@ def aligned(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> dict[str, t
         for word, number in korean.items()
         if number in found
     }
+
+
+def _summed(places: NDArray[np.int64], weights: Weights, length: int) -> Weights:
+    """The sum of the weights of each place; numpy's types know bincount as one that only counts."""
+    return np.bincount(places, weights, length).astype(np.float64, copy=False)

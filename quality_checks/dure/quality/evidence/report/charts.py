@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 PASSED, FAILED, ACCENT, SECOND, GRID, INK = "#1f6f43", "#b3261e", "#1d4f91", "#8a5a00", "#d5dae1", "#1a1f26"
-_STYLE = {
+_STYLE: dict[RcKeyType, str | float | bool] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dure",
     "font.size": 10,
@@ -88,7 +89,7 @@ def share_lines(name: str, label: str, days: Sequence[str], series: Mapping[str,
         for words, values in series.items():
             colour, mark, line = next(marks)
             shares = [None if value is None else 100 * value for value in values]
-            axes.plot(_floats(shares), color=colour, marker=mark, linestyle=line, label=words)  # type: ignore[arg-type]
+            axes.plot(_floats(shares), color=colour, marker=mark, linestyle=line, label=words)
         _days(axes, days)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(series))
@@ -102,7 +103,7 @@ def count_lines(name: str, label: str, days: Sequence[str], series: Mapping[str,
         for i, (words, values) in enumerate(series.items()):
             shade = (ACCENT, SECOND, PASSED, FAILED)[i % 4]
             shown = [value or None for value in values]
-            axes.plot(_floats(shown), color=shade, marker=marks[i % 8], label=words)  # type: ignore[arg-type]
+            axes.plot(_floats(shown), color=shade, marker=marks[i % 8], label=words)
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.minorticks_off()

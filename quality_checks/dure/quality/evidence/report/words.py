@@ -44,7 +44,7 @@ class Words:
         for fits, template in self._sentences:
             if found := fits.fullmatch(said):
                 values = {name: self.sentence(value) for name, value in found.groupdict().items()}
-                return _SLOT.sub(lambda slot, values=values: values[slot[1]], template)
+                return "".join(values[part] if i % 2 else part for i, part in enumerate(_SLOT.split(template)))
         return said
 
 
