@@ -126,7 +126,10 @@ def _queries(row: dict[str, str], today: date) -> tuple[str, str]:
         ill = "from condition_occurrence c"
         mapped = "c.condition_concept_id != 0"
         without = f"{ill} left join condition_era t on c.person_id = t.person_id where t.person_id is null and {mapped}"
-        return f"select count(distinct c.person_id) {without}", f"select count(distinct c.person_id) {ill} where {mapped}"
+        return (
+            f"select count(distinct c.person_id) {without}",
+            f"select count(distinct c.person_id) {ill} where {mapped}",
+        )
     if check == "measureObservationPeriodOverlap":
         start, end = "observation_period_start_date", "observation_period_end_date"
         pair = "a.person_id = b.person_id and a.observation_period_id != b.observation_period_id"
