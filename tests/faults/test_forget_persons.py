@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from published_hospital import PATIENTS, Hospital, patient, texts_below, without_rerun
+from published_hospital import PAGES, PATIENTS, Hospital, patient, texts_below, without_rerun
 
 from dure.accounting.reconciliation import Reconciliation
 from dure.engine import EngineOptions, engine
@@ -84,7 +84,7 @@ def test_a_person_is_forgotten_whatever_stops_it(
         }  # fmt: skip
         reconciled = json.loads((own.reports(snapshot) / "reconciliation.json").read_bytes())
         Reconciliation.model_validate(reconciled).balance()
-        assert not (own.reports(snapshot) / "verdict.json").exists()
+        assert not any((own.reports(snapshot) / name).exists() for name in ("verdict.json", "results.json", *PAGES))
     raw = (own.landing(own.latest().name) / "_rejects" / "patients.raw").read_bytes()
     assert patient(1).encode("cp949") in raw and patient(GONE).encode("cp949") not in raw
     (own.folder / "forgotten.json").rename(tmp_path / "aside")  # the promise itself names the person

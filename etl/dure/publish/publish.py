@@ -282,7 +282,8 @@ def _work_folder(own: SiteLake) -> Iterator[Path]:
     """An empty folder for this publication alone; what a dead one left, secrets of persons among it, goes first."""
     work = own.root / "work" / own.site / "publish"
     with lake_access(work):
-        shutil.rmtree(work, ignore_errors=True)
+        if work.exists():
+            shutil.rmtree(work)
         make_folder(work)
     try:
         yield work

@@ -25,7 +25,7 @@ _SHOWN = ("code", "description", "rank", "concept_id", "concept", "domain", "sco
     cls=Command,
     epilog=example(
         "dure vocab suggest bada --lake lake --maps maps/procedure.csv --format csv",
-        "dure vocab suggest unmapped.csv --vocab lake/vocab/STORE --domain Procedure --top 3",
+        "dure vocab suggest worklist.csv --vocab lake/vocab/STORE --domain Procedure --top 3",
     ),
 )
 @click.argument("source", metavar="FILE|SITE")

@@ -17,8 +17,10 @@ from dure.cdm.schema import table as cdm_table
 from dure.publish.deidentify.frames import Named
 from dure.publish.forgetting.rewriting import filtered
 from dure.quality.check import FAILURES
+from dure.quality.evidence.dqd_viewer import FILE as DQD_RESULTS
 from dure.quality.evidence.junit import FILE as JUNIT
 from dure.quality.evidence.record import RESULTS, VERDICT
+from dure.quality.evidence.report.page import FILE as REPORT
 from dure.snapshot.durable import lake_access, replace_file
 from dure.snapshot.manifest import MANIFEST, Manifest, changed_files, measure_tables, read_manifest, snapshot_digest
 
@@ -121,11 +123,12 @@ def _among(column: pa.ChunkedArray, ids: Collection[int]) -> pa.Array:
 
 
 def _remove_evidence(reports: Path) -> None:
-    """The verdict is of other bytes now, and failures are keys of records: both go, until the next check."""
+    """Verdict and reports are of other bytes now, and failures are keys of records: all go, until the next check."""
     with lake_access(reports):
-        for name in (VERDICT, RESULTS, JUNIT):
+        for name in (VERDICT, RESULTS, JUNIT, DQD_RESULTS, REPORT):
             (reports / name).unlink(missing_ok=True)
-        shutil.rmtree(reports / FAILURES, ignore_errors=True)
+        if (reports / FAILURES).exists():
+            shutil.rmtree(reports / FAILURES)
 
 
 def _remove_rejects(reports: Path, places: Collection[tuple[str, int]]) -> None:
