@@ -19,6 +19,8 @@ class ExitCode(IntEnum):
     CONFIGURATION = 2
     SOURCE_UNREADABLE = 3
     SITE_LOCKED = 4
+    EXTRACT_NOT_READY = 5
+    DEADLINE = 6
     BUG = 70
 
 
@@ -65,6 +67,18 @@ class SiteLockedError(DureError):
     """Another run holds this site's lake."""
 
     exit_code = ExitCode.SITE_LOCKED
+
+
+class ExtractNotReadyError(DureError):
+    """The extract is missing, older than it may be, still growing or far smaller than the one before: not tonight's."""
+
+    exit_code = ExitCode.EXTRACT_NOT_READY
+
+
+class DeadlineError(DureError):
+    """The run stopped between two stages, as its time was up; the next run goes on from there."""
+
+    exit_code = ExitCode.DEADLINE
 
 
 class IntegrityError(DureError):

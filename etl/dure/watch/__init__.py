@@ -1,0 +1,1 @@
+"""Being watched: what monitoring reads of a run."""
