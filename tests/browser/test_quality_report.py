@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright import sync_api as playwright
+from watched_page import CONTRAST, Watched, started, watch
 
 import sample_checking as sample
 import sample_validation
@@ -19,41 +19,11 @@ from dure.quality.evidence.report.words import LANGUAGES, Language, Words
 
 pytestmark = [pytest.mark.browser, pytest.mark.together]
 WIDTHS = (360, 768, 1440)
-# Contrast of every visible text with what it stands on, by WCAG's formula; texts in drawings stand on the page.
-CONTRAST = """() => {
-  const light = (colour) => {
-    const [r, g, b] = colour.map((v) => { const s = v / 255; return s <= .04045 ? s / 12.92 : ((s + .055) / 1.055) ** 2.4; });
-    return .2126 * r + .7152 * g + .0722 * b;
-  };
-  const parsed = (text) => text.match(/[\\d.]+/g).map(Number);
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = parsed(getComputedStyle(at).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0) return colour.slice(0, 3);
-    }
-    return [255, 255, 255];
-  };
-  const low = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !element.getClientRects().length || ["SCRIPT", "STYLE", "title"].includes(element.tagName)) continue;
-    const style = getComputedStyle(element);
-    const ink = parsed(element.closest("svg") ? style.fill : style.color).slice(0, 3);
-    const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
-    const ratio = (a + .05) / (b + .05);
-    if (ratio < 4.5) low.push([element.tagName, element.textContent.slice(0, 40), ratio]);
-  }
-  return low;
-}"""
 
 
 @dataclass
-class Opened:
-    """A page with what it did that it should not have: said on the console, thrown, asked of a network."""
-
-    page: playwright.Page
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+class Opened(Watched):
+    """The page of a checking, with its table of checks."""
 
     def rows(self) -> list[str]:
         texts: list[str] = self.page.locator("#checks tbody tr").all_inner_texts()
@@ -66,10 +36,8 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with started() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -85,21 +53,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[Language, Path]:
 
 
 def opened(browser: playwright.Browser, file: Path, width: int = 1440) -> Opened:
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    seen = Opened(page)
-    page.on("console", lambda message: seen.said.append(message.text))
-    page.on("pageerror", lambda error: seen.said.append(str(error)))
-    page.on("dialog", lambda dialog: seen.said.append(dialog.message))
-
-    def ask(route: playwright.Route) -> None:
-        if route.request.url == file.as_uri():
-            route.continue_()
-        else:
-            seen.asked.append(route.request.url)
-            route.abort()
-
-    page.route("**/*", ask)
-    page.goto(file.as_uri())
+    seen = Opened(browser.new_page(viewport={"width": width, "height": 900}))
+    watch(seen, file)
     return seen
 
 

@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_while_the_copy_is_written(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(copied, "_write", full)
+        patch.setattr(copied, "write_parquet", full)
         with pytest.raises(LakeError, match="make room on that disk"):
             hospital.publish(str(tmp_path / "out"))
     assert not (tmp_path / "out").exists() and names(hospital.lake / "work" / "bada") == []

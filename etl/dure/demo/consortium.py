@@ -100,7 +100,7 @@ class Demonstration:
 
     @property
     def site_folders(self) -> tuple[Path, ...]:
-        return (*self.sites, _shipped("sites"))
+        return (*self.sites, shipped_folder("sites"))
 
     def run(self, progress: Progress, start: StartEngine = running_engine) -> list[SiteResult]:
         """Generates the extracts where they are not there yet and runs the hospitals, one after the other, on one engine.
@@ -108,7 +108,7 @@ class Demonstration:
         The truth is read when a hospital's snapshot is finished, and by nothing before. Raises what generating and a run
         of each may raise.
         """
-        vocabulary = self.vocabulary or _shipped("demo_vocabulary")
+        vocabulary = self.vocabulary or shipped_folder("demo_vocabulary")
         self.prepare(progress)
         truth = Truth.of(self.truth)
         results = []
@@ -149,7 +149,8 @@ class Demonstration:
         )
 
 
-def _shipped(name: str) -> Path:
+def shipped_folder(name: str) -> Path:
+    """A folder of data that comes with Dure; ConfigurationError where the installation lacks it."""
     folder = shipped(name)
     if folder is None:
         raise ConfigurationError(

@@ -20,6 +20,7 @@ from dure.cdm.schema import table as cdm_table
 from dure.publish.deidentify.frames import Copying, published
 from dure.publish.deidentify.scan import Findings, Identifiers, scrubbed
 from dure.publish.deidentify.treatment import WHOLE, Kind, TableTreatment
+from dure.publish.fixed_parquet import write_parquet
 from dure.snapshot.durable import lake_access
 from dure.stages.tables import arrow_schema
 from dure.tables.keys import id_bits
@@ -54,7 +55,7 @@ def write_copy(
             for number, part in enumerate(_parts(copying, treated, part_rows)):
                 part = _finished(part, treated, identifiers)
                 copied.findings.scan(name, part, identifiers, _texts(part))
-                _write(part, folder / name / f"part-{number:05d}.parquet")
+                write_parquet(part, folder / name / f"part-{number:05d}.parquet")
                 rows += part.num_rows
         copied.rows[name] = rows
         told(name, rows)
@@ -121,17 +122,3 @@ def _finished(part: pa.Table, treated: TableTreatment, identifiers: Identifiers)
 
 def _texts(part: pa.Table) -> list[str]:
     return [field.name for field in part.schema if pa.types.is_string(field.type)]
-
-
-def _write(part: pa.Table, path: Path) -> None:
-    """Fixed settings, no metadata of an engine: the same rows give the same bytes."""
-    pq.write_table(
-        part.replace_schema_metadata(None).combine_chunks(),
-        path,
-        version="2.6",
-        compression="zstd",
-        compression_level=3,
-        row_group_size=1 << 18,
-        store_schema=False,
-        write_statistics=True,
-    )

@@ -1,4 +1,4 @@
-"""A package: `manifest.json`, its signature and the tables, as a folder or as one archive; whole, or not there.
+"""A package: `manifest.json`, its signature, the tables and the evidence, as a folder or as one archive; whole, or not there.
 
 The archive holds the manifest and its signature as its first two members, so that a receiver can check them before it
 looks at anything else. Owners, modes and times in it are fixed: the same content gives the same bytes.
@@ -17,6 +17,7 @@ import pyrage
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dure.errors import ConfigurationError, Problem
+from dure.publish.evidence.files import Evidence
 from dure.publish.signing import encrypt
 from dure.snapshot.durable import lake_access, make_folder, replace_file, sync, sync_tree
 from dure.snapshot.manifest import MANIFEST, TableContent
@@ -28,24 +29,26 @@ _UNSENT = "nothing was published"
 
 @dataclass(frozen=True)
 class Package:
-    """The parts of a package that is ready: its name, manifest, signature, and the folder of its tables' files."""
+    """The parts of a package that is ready: name, manifest, signature, and where each file lies, by its path inside."""
 
     name: str
     manifest: bytes
     signature: bytes
-    copy: Path
-    tables: Mapping[str, TableContent]
-
-    @property
-    def files(self) -> list[str]:
-        return sorted(file.path for content in self.tables.values() for file in content.files)
+    files: Mapping[str, Path]
 
 
 def package_of(
-    name: str, manifest: bytes, key: Ed25519PrivateKey, copy: Path, tables: Mapping[str, TableContent]
+    name: str,
+    manifest: bytes,
+    key: Ed25519PrivateKey,
+    copy: Path,
+    tables: Mapping[str, TableContent],
+    evidence: Evidence,
 ) -> Package:
-    """The package with the signature over the manifest's exact bytes."""
-    return Package(name, manifest, key.sign(manifest), copy, tables)
+    """The package of a copy and its evidence, with the signature over the manifest's exact bytes."""
+    files = {file.path: copy / file.path for content in tables.values() for file in content.files}
+    files |= {file.path: file.file for file in evidence.files}
+    return Package(name, manifest, key.sign(manifest), dict(sorted(files.items())))
 
 
 def write_folder(package: Package, target: Path) -> Path:
@@ -62,9 +65,9 @@ def write_folder(package: Package, target: Path) -> Path:
             )
         try:
             beside.mkdir()
-            for file in package.files:
-                (beside / file).parent.mkdir(exist_ok=True)
-                shutil.copyfile(package.copy / file, beside / file)
+            for name, file in package.files.items():
+                (beside / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(file, beside / name)
             replace_file(beside / SIGNATURE, package.signature)
             replace_file(beside / MANIFEST, package.manifest)
             sync_tree(beside)
@@ -104,8 +107,7 @@ def _tar(package: Package, path: Path) -> None:
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         for name, content in ((MANIFEST, package.manifest), (SIGNATURE, package.signature)):
             archive.addfile(_member(name, len(content)), BytesIO(content))
-        for name in package.files:
-            file = package.copy / name
+        for name, file in package.files.items():
             with file.open("rb") as content_of:
                 archive.addfile(_member(name, file.stat().st_size), content_of)
 

@@ -18,7 +18,7 @@ from dure.quality.evidence.record import RESULTS
 from dure.snapshot.manifest import TableContent, snapshot_digest
 
 PACKAGE_VERSION = 1
-# Counts of persons under this are not told.
+# Counts of persons, and of what can stand for persons, are not told under this.
 SMALL = 10
 _COVERAGE = ("coverageRecords", "coverageCodes")
 
@@ -40,6 +40,7 @@ def package_manifest(
     rerun: Rerun,
     unique: Uniqueness,
     withdrawn: Sequence[int],
+    evidence: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The manifest of one package; the same inputs give the same bytes."""
     source = gated.manifest
@@ -72,7 +73,10 @@ def package_manifest(
             "score": gated.verdict["score"],
             "waived": sorted(item["check"] for item in gated.verdict["waived"]),
         },
-        "copy": {"digest": snapshot_digest(tables), "profile": {"name": profile.name, "digest": profile.digest}},
+        "copy": {
+            "digest": snapshot_digest(tables),
+            "profile": {"name": profile.name, "digest": profile.digest, "dates": profile.dates},
+        },
         "keys": {"signing": signed.signing_key, "pseudonyms": signed.pseudonym_key},
         "tables": {name: content.model_dump(mode="json") for name, content in sorted(tables.items())},
         "checks": {
@@ -82,6 +86,7 @@ def package_manifest(
                 for d in rerun.differences
             ],
         },
+        "evidence": dict(evidence),
         "persons_alike": {
             "persons": told(unique.persons),
             "alone": told(unique.unique),
@@ -93,9 +98,9 @@ def package_manifest(
     }
 
 
-def told(persons: int) -> int | str:
-    """A count of persons as it may be read: small ones are not told, none is."""
-    return persons if persons >= SMALL or persons == 0 else f"<{SMALL}"
+def told(count: int) -> int | str:
+    """A count as it may be read: small ones are not told, none is."""
+    return count if count >= SMALL or count == 0 else f"<{SMALL}"
 
 
 def _counts(counts: Counts) -> list[int | str | None]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 
 from dure.errors import ConfigurationError, DureError, IntegrityError, Problem
-from dure.publish.database_url import Database
+from dure.database_url import Database
 
 _LOST = "the connection was lost"
 _AGAIN = "publish again; what a load left behind is removed then"

@@ -21,7 +21,12 @@ from dure.publish.copied import Copied, write_copy
 from dure.publish.deidentify.frames import Copying, Named
 from dure.publish.deidentify.pseudonyms import Rules, write_crosswalk
 from dure.publish.deidentify.rare_codes import rolled_up
+from dure.publish.deidentify.scan import Findings
 from dure.publish.deidentify.treatment import OWNED, TableTreatment, treatments
+from dure.publish.evidence.codes import code_evidence
+from dure.publish.evidence.files import Evidence, write_evidence
+from dure.publish.evidence.planned import lines_of_evidence
+from dure.publish.evidence.shown import shown_by
 from dure.publish.gated import Gated, gated_snapshot, unchanged
 from dure.publish.identifiers import read_identifiers
 from dure.publish.package import Package, package_of, write_archive, write_folder
@@ -41,6 +46,7 @@ from dure.snapshot.lake import Lake, SiteLake
 from dure.snapshot.manifest import TableContent, measure_tables, snapshot_digest
 from dure.tables.links import domains, field_name
 from dure.vocab import VocabularyStore, open_vocabulary
+from dure.vocab.coverage import read_code_records
 
 StartEngine = Callable[[EngineOptions], AbstractContextManager[Engine]]
 LOCAL_CONCEPTS = 2_000_000_000
@@ -94,6 +100,7 @@ class _Made:
     rerun: Rerun
     unique: Uniqueness
     rolled: int
+    evidence: Evidence | None
 
 
 def publish_site(options: PublishOptions, progress: Progress, start: StartEngine = engine) -> Published:
@@ -107,7 +114,8 @@ def publish_site(options: PublishOptions, progress: Progress, start: StartEngine
         store = _vocabulary(options, gated, lake, progress)
         with start(options.engine) as running:
             rolled = rolled_up(running.session, gated.folder, _present(plan, gated), store, profile.persons_a_code)
-        return Published(lines_of_plan(gated.manifest, target, profile, plan, rolled), target.shown, 0)
+        lines = lines_of_plan(gated.manifest, target, profile, plan, rolled)
+        return Published([*lines, *_planned_evidence(target, gated, plan)], target.shown, 0)
     keys = _keys(options, target)
     newest = own.latest()  # a site that never ran is said before its lock would make a folder for it
     with own.lock():
@@ -117,7 +125,7 @@ def publish_site(options: PublishOptions, progress: Progress, start: StartEngine
         store = _vocabulary(options, gated, lake, progress)
         with _work_folder(own) as work:
             with start(options.engine) as running:
-                made = _make(running, own, gated, store, profile, plan, keys, work, progress)
+                made = _make(running, own, gated, store, profile, plan, keys, work, target.package, progress)
             return _deliver(options, own, gated, store, profile, target, keys, made, work, progress)
 
 
@@ -130,6 +138,7 @@ def _make(
     plan: dict[str, TableTreatment],
     keys: _Keys,
     work: Path,
+    package: bool,
     progress: Progress,
 ) -> _Made:
     identifiers = read_identifiers(own.landing(gated.manifest.snapshot), profile.identifiers, profile.identifier_files)
@@ -146,19 +155,25 @@ def _make(
     progress.stage("copy")
     copied = write_copy(copying, identifiers, work / "copy", lambda table, n: progress.table(table, n, 0.0))
     unchanged(gated)
-    _refuse_findings(copied)
+    _refuse_findings(copied.findings)
     fewer = _fewer(copied, rows, present)
     _refuse_foreign_concepts(work / "copy")
     progress.stage("check")
     day = date.fromisoformat(gated.verdict["day"])
     again = rerun(running.session, work / "copy", store, gated.reports, day, profile, present, fewer)
     _refuse_differences(again)
+    evidence = None
+    if package:
+        codes = code_evidence(read_code_records(gated.reports, own.site), shown_by(work / "copy", present), rolled)
+        evidence, findings = write_evidence(work, again.counts, codes, identifiers)
+        _refuse_findings(findings)
     return _Made(
         work / "copy",
         measure_tables(work / "copy"),
         again,
         uniqueness(work / "copy", profile.persons_alike),
         len(rolled),
+        evidence,
     )
 
 
@@ -200,11 +215,13 @@ def _packed(
     sequence: int,
     withdrawn: list[int],
 ) -> Path:
-    assert keys.signing is not None
+    assert keys.signing is not None and made.evidence is not None
     signed = Signed(fingerprint(keys.signing.public_key()), keys.fingerprint)
-    manifest = package_manifest(gated, made.tables, profile, sequence, signed, made.rerun, made.unique, withdrawn)
+    manifest = package_manifest(
+        gated, made.tables, profile, sequence, signed, made.rerun, made.unique, withdrawn, made.evidence.listed()
+    )
     package: Package = package_of(
-        f"{own.site}-{sequence:06d}", as_bytes(manifest), keys.signing, made.copy, made.tables
+        f"{own.site}-{sequence:06d}", as_bytes(manifest), keys.signing, made.copy, made.tables, made.evidence
     )
     if target.kind == "archive":
         return write_archive(package, target.path, work, keys.recipient)
@@ -291,13 +308,19 @@ def _work_folder(own: SiteLake) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _refuse_findings(copied: Copied) -> None:
-    if copied.findings.rows:
+def _planned_evidence(target: Target, gated: Gated, plan: dict[str, TableTreatment]) -> list[str]:
+    if not target.package:
+        return ["evidence: none, a database gets the tables alone"]
+    return lines_of_evidence(read_code_records(gated.reports, gated.manifest.site), plan)
+
+
+def _refuse_findings(findings: Findings) -> None:
+    if findings.rows:
         do = "take the column off the profile's texts, or mend it at its source"
         raise PublicationRefused(
             [
                 Problem(f"{table}.{column}", f"{rows:,} rows show a {shape}", do)
-                for (table, column, shape), rows in sorted(copied.findings.rows.items())
+                for (table, column, shape), rows in sorted(findings.rows.items())
             ]
         )
 
@@ -342,6 +365,7 @@ def _shown(counts: tuple[str, int | None, int | None]) -> str:
 def _content(gated: Gated, made: _Made, profile: Profile, keys: _Keys, withdrawn: list[int]) -> str:
     """What makes two deliveries the same one."""
     parts = [gated.manifest.digest, snapshot_digest(made.tables), profile.digest, keys.fingerprint, str(withdrawn)]
+    parts += [file.sha256 for file in made.evidence.files] if made.evidence else []
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
@@ -356,4 +380,14 @@ def _lines(gated: Gated, made: _Made, place: str, sequence: int) -> list[str]:
         f"{len(made.rerun.differences):,} differ, each for a reason that the profile gives",
         f"persons alone with their birth year, sex, province and year of death: {told(unique.unique)} of "
         f"{unique.persons:,}; with fewer than {unique.k}: {told(unique.fewer)}",
+        *_lines_of_evidence(made.evidence),
+    ]
+
+
+def _lines_of_evidence(evidence: Evidence | None) -> list[str]:
+    if evidence is None:
+        return []
+    return [
+        f"evidence: {evidence.checks.rows:,} checks; {evidence.named:,} codes, "
+        f"{evidence.codes.rows - evidence.named:,} sums without a code, {evidence.small:,} too small for one"
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Rerun:
-    """What came of it: how many checks were run by how they ended, and those that differ."""
+    """What came of it: how many checks were run by how they ended, those that differ, and each check's end on the copy."""
 
     ends: Mapping[str, int]
     differences: Sequence[Difference]
+    counts: Mapping[str, Counts] = field(default_factory=dict)
 
     @property
     def unexplained(self) -> list[Difference]:
@@ -73,7 +74,8 @@ def rerun(
         for result in results
         if (now := _counts(result)) != (then := _counts_before(before[result.check.id]))
     ]
-    return Rerun(dict(sorted(Counter(r.status.value for r in results).items())), differences)
+    ends = Counter(result.status.value for result in results)
+    return Rerun(dict(sorted(ends.items())), differences, {result.check.id: _counts(result) for result in results})
 
 
 def reason(

@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from dure.errors import ConfigurationError, Problem
-from dure.publish.database_url import SCHEMES, Database, parsed, private_text
+from dure.database_url import SCHEMES, Database, parsed, private_text
 
 TargetKind = Literal["folder", "archive", "postgresql", "duckdb"]
 _ARCHIVES = (".dure", ".tar")

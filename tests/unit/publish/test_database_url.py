@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dure.errors import ConfigurationError
-from dure.publish.database_url import database
+from dure.database_url import database
 from dure.publish.target import target_of
 
 

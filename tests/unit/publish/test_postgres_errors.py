@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from dure.errors import ConfigurationError, IntegrityError
-from dure.publish.database_url import database
+from dure.database_url import database
 from dure.publish.postgres_errors import explained
 
 DATABASE = database("postgresql://bada@db/cdm")

@@ -13,9 +13,10 @@ import pytest
 import sample_checking as sample
 from dure.quality.catalogue import Severity, rows
 from dure.quality.evidence.report.charts import percent
+from dure.quality.evidence.report.data_block import data_block
 from dure.quality.evidence.report.flow import flow_of
 from dure.quality.evidence.report.gathered import Gathered, gathered
-from dure.quality.evidence.report.page import data_block, report_html
+from dure.quality.evidence.report.page import report_html
 from dure.quality.evidence.report.words import LANGUAGES, Language, Words
 from dure.quality.gate.policy import read_policy
 from dure.quality.gate.verdict import decide

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-COMMANDS: tuple[click.Command, ...] = ()
+from dure.cli.center.audit import audit
+from dure.cli.center.catalogue import catalogue
+from dure.cli.center.extract import extract
+from dure.cli.center.receive import receive
+from dure.cli.center.report import report
+
+COMMANDS: tuple[click.Command, ...] = (audit, catalogue, extract, receive, report)
 
 
 @click.group()

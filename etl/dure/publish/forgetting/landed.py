@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,8 @@ class _Path:
 
 def remove_landed(landing: Path, site: Site, rules: list[Rule], persons: Collection[str]) -> Removed:
     """Rewrites the landed files that hold rows of these persons (key texts); the same call again removes nothing."""
+    # Counts in which these persons are: without them the next run builds everything anew.
+    shutil.rmtree(landing / "_basis", ignore_errors=True)
     removed = Removed()
     paths = _ways(landing, site, rules, persons)
     while True:
@@ -56,6 +59,9 @@ def remove_landed(landing: Path, site: Site, rules: list[Rule], persons: Collect
             _remove_rows(landing, name, leading, persons, removed)
         if sum(map(len, removed.keys.values())) + len(removed.places) == before:
             break
+    # Keys that a night of changes touched, of use to that night alone.
+    with lake_access(landing):
+        shutil.rmtree(landing / "_touched", ignore_errors=True)
     for parquet in sorted((landing / "_rejects").glob("*.parquet")):
         removed.rejects += _remove_unread(parquet, persons)
     return removed
@@ -173,10 +179,10 @@ def _remove_unread(parquet: Path, persons: Collection[str]) -> int:
     rows: list[Mapping[str, object]] = []
     kept = bytearray()
     for row in table.to_pylist():
-        record = content[row["offset"] : row["offset"] + row["length"]]
+        record = content[row["raw_offset"] : row["raw_offset"] + row["raw_bytes"]]
         if any(all(part and part in record for part in parts) for parts in needles):
             continue
-        rows.append(row | {"offset": len(kept)})
+        rows.append(row | {"raw_offset": len(kept)})
         kept += record if record.endswith(b"\n") else record + b"\n"
     if len(rows) == table.num_rows:
         return 0

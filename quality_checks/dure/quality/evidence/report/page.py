@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -23,6 +22,7 @@ from dure.quality.evidence.report.charts import (
     share_lines,
     stacked_bars,
 )
+from dure.quality.evidence.report.data_block import data_block
 from dure.quality.evidence.report.flow import flow_of, flow_svg
 from dure.quality.evidence.report.gathered import SMALLEST_CELL, Earlier, Gathered
 from dure.quality.evidence.report.words import Language, Words
@@ -95,12 +95,6 @@ def report_html(checking: Checking, found: Gathered, language: Language) -> byte
         )
     )
     return page.encode()
-
-
-def data_block(data: Mapping[str, Any]) -> str:
-    """JSON that may stand inside a script element, whatever its texts say."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _environment(words: Words) -> Environment:

@@ -46,8 +46,12 @@ class Database:
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         """A new connection in autocommit; raises psycopg.OperationalError."""
-        defaults = {"connect_timeout": "15", "application_name": "dure publish", "client_encoding": "utf8"}
-        return psycopg.connect(make_conninfo("", **{**defaults, **self.parameters}), autocommit=True)
+        return self.opened(autocommit=True, connect_timeout="15", application_name="dure publish")
+
+    def opened(self, *, autocommit: bool, **defaults: str) -> psycopg.Connection[tuple[object, ...]]:
+        """A new connection; `defaults` are parameters of libpq that the URL may override."""
+        given = {"client_encoding": "utf8", **defaults, **self.parameters}
+        return psycopg.connect(make_conninfo("", **given), autocommit=autocommit)
 
     def scrubbed(self, text: str) -> str:
         """A text in which no known password stands, plain or percent-encoded."""
@@ -63,16 +67,8 @@ def database(target: str, environ: Mapping[str, str] | None = None) -> Database:
 
     Raises ConfigurationError, which never repeats the URL.
     """
-    if target.startswith("env:"):
-        name = target.removeprefix("env:")
-        url = (os.environ if environ is None else environ).get(name, "").strip()
-        if not url:
-            raise ConfigurationError(
-                Problem(target, f"the environment variable {name} is not set", f"set it to a URL; {_FORM}")
-            )
-        return parsed(url, target, private=True)
-    if target.startswith("file:"):
-        return parsed(private_text(Path(target.removeprefix("file:")).expanduser()), target, private=True)
+    if target.startswith(("env:", "file:")):
+        return parsed(private_value(target, environ, f"set it to a URL; {_FORM}"), target, private=True)
     return parsed(target, "the URL", private=False)
 
 
@@ -97,6 +93,17 @@ def _parsed(url: str, where: str) -> Database:
     user, host, port, name = (parameters.get(part, "") for part in _SHOWN)
     place = f"{user and user + '@'}{host if not host.startswith('/') else ''}{port and ':' + port}"
     return Database(f"postgresql://{place}/{name}", parameters)
+
+
+def private_value(named: str, environ: Mapping[str, str] | None = None, do: str = "set it") -> str:
+    """What the environment variable `env:NAME` or the safe file `file:PATH` holds; ConfigurationError without it."""
+    if named.startswith("file:"):
+        return private_text(Path(named.removeprefix("file:")).expanduser())
+    name = named.removeprefix("env:")
+    value = (os.environ if environ is None else environ).get(name, "").strip()
+    if not value:
+        raise ConfigurationError(Problem(named, f"the environment variable {name} is not set", do))
+    return value
 
 
 def private_text(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""The catalogue: what may be shown to anybody who asks what data there is."""
