@@ -7,6 +7,9 @@ WHEELS ?=
 # Test processes; `logical` is one for each core.
 WORKERS ?= logical
 WHEELHOUSE ?= wheelhouse
+# An older system than this one, such as manylinux_2_28_x86_64: its C library decides which wheels it takes.
+PLATFORM ?=
+OLDER := $(foreach each,27 24 17 12,manylinux_2_$(each)_x86_64) manylinux2014_x86_64 manylinux2010_x86_64
 
 PY := .venv/bin/python
 DURE := .venv/bin/dure
@@ -16,7 +19,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-blocked run check fix test test-spark test-all bench bench-quality bench-suggest bench-athena bench-demo bench-publish wheelhouse clean docs lock run-arguments
+.PHONY: help setup demo demo-blocked demo-center run check fix test test-spark test-all bench bench-quality bench-suggest bench-athena bench-demo bench-center bench-publish bench-database wheelhouse clean docs lock run-arguments
 
 help:  ## list the targets (the default)
 	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +33,9 @@ demo: $(INSTALLED)  ## three generated hospitals, one CDM: scored against the tr
 # A check of the day after the waivers of the demonstration: exit code 1, and make says "Error 1".
 demo-blocked: demo  ## the same hospitals on a day when their waivers have expired: the gate closes, exit code 1
 	@$(DURE) check bada --lake demo/lake --today 2028-07-01
+
+demo-center: $(INSTALLED)  ## the same hospitals publish to a standards center, which compares them (PATIENTS=3000)
+	@$(DURE) demo center --out demo-center $(if $(PATIENTS),--patients "$(PATIENTS)")
 
 run: run-arguments $(INSTALLED)  ## run one hospital: SITE=name SOURCE=folder VOCAB=folder LAKE=folder (SITES=folder ENGINE=spark)
 	@$(DURE) run "$(SITE)" --source "$(SOURCE)" --vocab "$(VOCAB)" --lake "$(LAKE)" \
@@ -72,23 +78,32 @@ bench-suggest: $(INSTALLED)  ## evaluate `dure vocab suggest` on the annotators'
 bench-publish: $(INSTALLED)  ## rate and memory of `dure publish` against a plain copy (ARGS='--rows 10000000')
 	$(PY) benchmarks/publish.py $(ARGS)
 
+bench-database: $(INSTALLED)  ## rows a second of a source in PostgreSQL against its own COPY (ARGS='--rows 10000000')
+	$(PY) benchmarks/database.py $(ARGS)
+
+bench-center: $(INSTALLED)  ## time and memory of `dure center report` over 43 generated hospitals
+	$(PY) benchmarks/center.py $(ARGS)
+
 bench-demo: $(INSTALLED)  ## rows a second and memory of `dure demo generate` (ARGS='--patients 200000')
 	$(PY) benchmarks/demo_generate.py $(ARGS)
 
 bench-athena: $(INSTALLED)  ## load a synthetic vocabulary of full size; 8 GB of disk (ARGS='--scale 0.1')
 	$(PY) benchmarks/athena_synthetic.py $(ARGS)
 
-wheelhouse: $(INSTALLED)  ## collect every wheel for a machine without a network
+wheelhouse: $(INSTALLED)  ## collect every wheel for a machine without a network (PLATFORM=manylinux_2_28_x86_64 for RHEL 8)
 	@mkdir -p "$(WHEELHOUSE)" && rm -f "$(WHEELHOUSE)"/*.whl
 	$(PIP) wheel --quiet --wheel-dir "$(WHEELHOUSE)" -r requirements.lock
 	$(PIP) wheel --quiet --wheel-dir "$(WHEELHOUSE)" --no-deps --no-build-isolation .
-	@cp requirements.lock "$(WHEELHOUSE)"/
+	$(if $(PLATFORM),@cd "$(WHEELHOUSE)" && built=$$(ls *linux*.whl | sed -E 's/^([^-]+)-([^-]+)-.*/\1==\2/') && rm -f *linux*.whl && \
+		"$(CURDIR)"/$(PIP) download --quiet --no-deps --only-binary=:all: --dest . \
+		$(foreach each,$(PLATFORM) $(OLDER),--platform $(each)) $$built)
+	@cp requirements.lock "$(WHEELHOUSE)"/ && cp -R deploy "$(WHEELHOUSE)"/
 	@echo "$(WHEELHOUSE): $$(ls "$(WHEELHOUSE)" | grep -c '\.whl$$') wheels for $$($(PY) -c 'import platform, sys; \
 	print("Python %d.%d on %s %s" % (*sys.version_info[:2], platform.system(), platform.machine()))')"
 	@echo "There: python3 -m venv v && v/bin/pip install --no-index --find-links $(notdir $(WHEELHOUSE)) dure"
 
 clean:  ## remove what the other targets made, except .venv
-	rm -rf demo wheelhouse dist bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf demo demo-center wheelhouse dist bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # After a change of tests/scenarios/rules.csv or of a scenario that the page shows.

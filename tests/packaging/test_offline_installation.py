@@ -64,9 +64,11 @@ def test_the_wheelhouse_holds_wheels_alone_one_for_each_pin(wheelhouse: Path, re
     pins = [line for line in lock.splitlines() if "==" in line]
     names = sorted(path.name for path in wheelhouse.iterdir())
     wheels = [name for name in names if name.endswith(".whl")]
-    assert [name for name in names if name not in wheels] == ["requirements.lock"]
+    assert [name for name in names if name not in wheels] == ["deploy", "requirements.lock"]
     assert len(wheels) == len(pins) + 1
     assert (wheelhouse / "requirements.lock").read_text(encoding="utf-8") == lock
+    units = [path.name for path in sorted((wheelhouse / "deploy/systemd").iterdir())]
+    assert units == ["dure@.service", "dure@.timer", "hospital.env"]
 
 
 def test_the_command_answers(installed: Path) -> None:
