@@ -19,7 +19,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-blocked demo-center run check fix test test-spark test-all bench bench-quality bench-suggest bench-athena bench-demo bench-center bench-publish bench-database wheelhouse clean docs lock run-arguments
+.PHONY: help setup demo demo-blocked demo-center run check fix test test-spark test-all bench bench-delta bench-quality bench-suggest bench-athena bench-demo bench-center bench-publish bench-database wheelhouse clean docs lock run-arguments
 
 help:  ## list the targets (the default)
 	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,9 @@ test-all: $(INSTALLED)  ## every test; fails when Java or another prerequisite i
 bench: $(INSTALLED)  ## measure time and memory against hand-written SQL (benchmarks/README.md)
 	$(PY) benchmarks/run.py $(ARGS)
 
+bench-delta: $(INSTALLED)  ## measure nights of changes against full runs (ARGS='--size 100 --shares 0.01')
+	$(PY) benchmarks/delta.py $(ARGS)
+
 bench-quality: $(INSTALLED)  ## measure the quality gate against one query a check
 	$(PY) benchmarks/quality.py $(ARGS)
 
@@ -115,7 +118,7 @@ lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv-lock/bin/python -m pip install --quiet --group dev -e '.[duckdb,suggest]'
+	.venv-lock/bin/python -m pip install --quiet --group dev -e '.[duckdb,mssql,mysql,oracle,suggest]'
 	{ echo '# Written by `make lock` from pyproject.toml, its extras and its development group.'; \
 	.venv-lock/bin/python -m pip freeze --exclude-editable; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock

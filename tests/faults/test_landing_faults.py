@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dure.errors import ConfigurationError, DureError, ExitCode, IntegrityError, SourceError
+from dure.errors import ConfigurationError, DureError, ExitCode, ExtractNotReadyError, IntegrityError, SourceError
 from dure.landing import Landed, header_of, land_source
 from dure.landing.opened import HashedFile
 from dure.landing.parts import PartWriter
@@ -59,14 +59,14 @@ def test_exit_codes() -> None:
 def test_a_missing_file_names_pattern_folder_and_what_is_near(hospital: Hospital) -> None:
     hospital.write("진단_2024.csv", "a\n1\n")
     hospital.write("memo.txt", "")
-    assert hospital.fails(SourceError, "진단2024*.csv") == (
+    assert hospital.fails(ExtractNotReadyError, "진단2024*.csv") == (
         f"sources.dx: no file matches '진단2024*.csv' in {hospital.extract}\n    closest: 진단_2024.csv"
     )
 
 
 def test_a_missing_folder(hospital: Hospital) -> None:
     hospital.extract.rmdir()
-    assert "there is no folder" in hospital.fails(SourceError)
+    assert "there is no folder" in hospital.fails(ExtractNotReadyError)
 
 
 def test_folders_are_not_read(hospital: Hospital) -> None:
@@ -197,8 +197,19 @@ def test_a_header_that_never_ends(hospital: Hospital) -> None:
     assert "no end of the header" in hospital.fails(SourceError)
 
 
-@pytest.mark.parametrize("how", ["grows", "is rewritten", "is replaced", "is cut", "vanishes"])
-def test_a_file_that_changes_while_it_is_read(hospital: Hospital, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "found"),
+    [
+        ("grows", "grew"),
+        ("is rewritten", "was written to"),
+        ("is replaced", "was replaced by another"),
+        ("is cut", "was cut"),
+        ("vanishes", "vanished"),
+    ],
+)
+def test_a_file_that_changes_while_it_is_read(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch, how: str, found: str
+) -> None:
     path = hospital.write("x.csv", "번호,이름\n" + "".join(f"{n},{SECRET}\n" for n in range(1000)))
     read = HashedFile.read
     changed = False
@@ -224,8 +235,8 @@ def test_a_file_that_changes_while_it_is_read(hospital: Hospital, monkeypatch: p
         return block
 
     monkeypatch.setattr(HashedFile, "read", read_while_it_changes)
-    found = "the file vanished" if how == "vanishes" else "the file changed"
-    assert f"sources.dx x.csv: {found} while it was read" in hospital.fails(SourceError)
+    said = hospital.fails(ExtractNotReadyError)
+    assert f"sources.dx x.csv: the file {found} while it was read" in said
     assert changed
 
 

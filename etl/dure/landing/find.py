@@ -9,9 +9,13 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from dure.errors import Problem, SourceError
+from dure.errors import ExtractNotReadyError, Problem, SourceError
 from dure.landing.opened import FileState
+
+# Patterns that may match nothing: none of them, any of them, or all of them at once.
+MayLack = Literal["none", "any", "all"]
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,26 @@ class Found:
     warnings: tuple[Problem, ...]
 
 
-def find_files(where: str, patterns: Iterable[str], extract: Path) -> Found:
-    """The files that the patterns match; raises SourceError where a pattern matches none, or one cannot be read."""
+def find_files(where: str, patterns: Iterable[str], extract: Path, may_lack: MayLack = "none") -> Found:
+    """The files that the patterns match; `may_lack` says which patterns may match none.
+
+    Raises ExtractNotReadyError where another pattern matches none, SourceError where what it matches cannot be read.
+    """
     if not extract.is_dir():
-        raise SourceError(Problem(where, f"there is no folder {extract}", "give the folder of the extract (--source)"))
+        do = "give the folder of the extract (--source), or wait for it"
+        raise ExtractNotReadyError(Problem(where, f"there is no folder {extract}", do))
+    absent: list[Problem] = []
     problems: list[Problem] = []
     warnings: list[Problem] = []
     matched: dict[str, FoundFile] = {}
     for pattern in patterns:
         names = _matches(pattern, extract)
         files = [name for name in names if not (extract / name).is_dir()]
-        if not files:
-            problems.append(_nothing(where, pattern, extract, only_folders=bool(names)))
+        if not files and names:
+            do = f"to read within: {pattern}/*"
+            problems.append(Problem(where, f"no file matches '{pattern}' in {extract}, only folders do", do))
+        elif not files and may_lack != "any":
+            absent.append(_nothing(where, pattern, extract))
         for name in names - set(files):
             warnings.append(Problem(f"{where} {name}", "is a folder and is not read", f"to read within: {name}/*"))
         for name in files:
@@ -55,7 +67,10 @@ def find_files(where: str, patterns: Iterable[str], extract: Path) -> Found:
                 found = f"cannot be read: {error.strerror}"
                 problems.append(Problem(f"{where} {name}", found, "check the file, or the link, and its permissions"))
     if problems:
-        raise SourceError(problems)
+        raise SourceError([*problems, *absent])
+    # Some of the files of a source would be half an extract.
+    if absent and (matched or may_lack != "all"):
+        raise ExtractNotReadyError(absent)
     # A name that is the file's own comes before a link to it.
     by_preference = sorted(matched.values(), key=lambda file: (file.path.is_symlink(), file.shown))
     first: dict[tuple[int, int], FoundFile] = {}
@@ -79,10 +94,8 @@ def _glob(pattern: str, extract: Path) -> list[str]:
     return glob.glob(pattern, root_dir=extract, recursive=True)  # noqa: PTH207
 
 
-def _nothing(where: str, pattern: str, extract: Path, *, only_folders: bool) -> Problem:
+def _nothing(where: str, pattern: str, extract: Path) -> Problem:
     found = f"no file matches '{pattern}' in {extract}"
-    if only_folders:
-        return Problem(where, f"{found}, only folders do", f"to read within: {pattern}/*")
     folder = (extract / pattern).parent
     names = sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
     near = difflib.get_close_matches(Path(pattern).name, names, n=3, cutoff=0.4)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dure.errors import Problem, SourceError
 from dure.landing.find import Found, FoundFile, find_files
-from dure.landing.layout import Layout, layout_of
-from dure.landing.opened import OpenedFile
+from dure.landing.layout import Layout, layout_of, layout_of_changes
+from dure.landing.opened import OpenedFile, refuse_changed
 from dure.landing.parquet_text import parquet_names
 from dure.landing.records import EmptyFileError, Head, read_head
 from dure.site.spec import Defaults, FileSource
@@ -30,10 +30,21 @@ class Headed:
 
 
 def header_of(name: str, source: FileSource, defaults: Defaults, extract: Path) -> tuple[str, ...]:
-    """The column names of a source (`COL_nfkc` among them), from the tops of its files; raises SourceError."""
+    """The column names of a source (`COL_nfkc` among them), from the tops of its files; raises SourceError.
+
+    Where change files alone are there it is from theirs, without the marker; nothing where no file needs to be there.
+    """
     layout = layout_of(name, source, defaults)
-    heads = read_heads(layout, find_files(layout.where, source.path, extract))
-    return landed_columns(layout, all_names(layout, heads))
+    changes = source.changes
+    found = find_files(layout.where, source.path, extract, "all" if changes else "none")
+    if found.files or changes is None:
+        return landed_columns(layout, all_names(layout, read_heads(layout, found)))
+    arrived = find_files(f"{layout.where}.changes", changes.path, extract, "any")
+    if not any(file.state.size for file in arrived.files):
+        return ()
+    layout = layout_of_changes(layout, changes)
+    names = all_names(layout, read_heads(layout, arrived))
+    return landed_columns(layout, tuple(name for name in names if name != changes.marker))
 
 
 def read_heads(layout: Layout, found: Found) -> list[Headed]:
@@ -47,6 +58,8 @@ def read_heads(layout: Layout, found: Found) -> list[Headed]:
             empty.append(file)
             problems += [] if layout.may_be_empty else error.problems
         except SourceError as error:
+            # What cannot be read may be what is being written.
+            refuse_changed(file.path, layout.at(file.shown), file.state)
             problems += error.problems
     for other in heads[1:]:
         problems += _differences(layout, heads[0], other)

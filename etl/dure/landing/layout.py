@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dure.errors import ConfigurationError, Problem
-from dure.site.spec import Defaults, FileSource
+from dure.site.spec import ChangeFiles, Defaults, FileSource
 
 # Stands for a delimiter that is not ASCII, which no fast reader takes; a text that holds it already is refused.
 STAND_IN = "\x1f"
@@ -18,7 +18,7 @@ class Layout:
     """The layout of one source's files."""
 
     source: str
-    format: Literal["csv", "fixed", "parquet"]
+    format: Literal["csv", "fixed", "parquet", "database"]
     encoding: str
     delimiter: str
     quote: str | None
@@ -82,6 +82,13 @@ def layout_of(name: str, source: FileSource, defaults: Defaults) -> Layout:
     if problems:
         raise ConfigurationError(problems)
     return layout
+
+
+def layout_of_changes(layout: Layout, changes: ChangeFiles) -> Layout:
+    """The layout of a source's change files: as the full ones are, with the marker among the columns."""
+    places = {column: (int(start), int(length)) for column, (start, length) in (changes.columns or {}).items()}
+    header = tuple(changes.header) if changes.header else None
+    return replace(layout, header=header, columns=places or layout.columns)
 
 
 def is_ascii_compatible(encoding: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from dure.errors import Problem, SourceError
+from dure.errors import ExtractNotReadyError, Problem, SourceError
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -124,7 +124,7 @@ class OpenedFile:
             raise self.error from error
 
     def finish(self) -> InputFile:
-        """What was read; raises SourceError when the file is no longer the one that was first looked at."""
+        """What was read; raises ExtractNotReadyError when the file is no longer the one that was first looked at."""
         assert self._stored is not None, "used outside its context"
         sha256 = self._stored.drain()
         return input_file(self.path, self.shown, self.where, self._state, self._stored.bytes, sha256)
@@ -137,13 +137,28 @@ class OpenedFile:
 
 def input_file(path: Path, shown: str, where: str, before: FileState, size: int, sha256: str) -> InputFile:
     """The ledger entry of a file that was read to its end and did not change meanwhile."""
+    refuse_changed(path, where, before, size)
+    modified = datetime.fromtimestamp(before.modified_ns // 1_000_000_000, UTC).isoformat()
+    return InputFile(shown, size, sha256, modified)
+
+
+def refuse_changed(path: Path, where: str, before: FileState, read: int | None = None) -> None:
+    """Raises ExtractNotReadyError, saying how, where a file is no longer what it was, or had another size when `read`."""
+    if (found := how_changed(path, before, read)) is not None:
+        do = "let the export finish first (write under another name, then rename), and run again"
+        raise ExtractNotReadyError(Problem(where, f"the file {found} while it was read", do))
+
+
+def how_changed(path: Path, before: FileState, read: int | None = None) -> str | None:
+    """What happened to a file since it was first looked at; None where nothing did."""
     try:
         after = FileState.of(path)
     except OSError:
-        after = None
-    if after != before or size != before.size:
-        found = "the file vanished" if after is None else "the file changed"
-        do = "let the export finish first (write under another name, then rename), and run again"
-        raise SourceError(Problem(where, f"{found} while it was read", do))
-    modified = datetime.fromtimestamp(before.modified_ns // 1_000_000_000, UTC).isoformat()
-    return InputFile(shown, size, sha256, modified)
+        return "vanished"
+    if (after.device, after.inode) != (before.device, before.inode):
+        return "was replaced by another"
+    if after.size > before.size or (read is not None and read > before.size):
+        return "grew"
+    if after.size < before.size or (read is not None and read < before.size):
+        return "was cut"
+    return "was written to" if after.modified_ns != before.modified_ns else None

@@ -64,7 +64,7 @@ def text_of(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(kind):
         return _float_text(column)
     if pa.types.is_decimal(kind):
-        return _plain(column.cast(pa.string()))
+        return without_exponent(column.cast(pa.string()))
     if pa.types.is_timestamp(kind):
         return _timestamp_text(column)
     if pa.types.is_time(kind):
@@ -89,10 +89,10 @@ def _float_text(column: pa.Array) -> pa.Array:
     if column.type == pa.float16():
         column = column.cast(pa.float32())
     column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    return _plain(pc.replace_substring_regex(column.cast(pa.string()), r"\.0$", ""))
+    return without_exponent(pc.replace_substring_regex(column.cast(pa.string()), r"\.0$", ""))
 
 
-def _plain(text: pa.Array) -> pa.Array:
+def without_exponent(text: pa.Array) -> pa.Array:
     """The same numbers without an exponent; few values have one, and those go one by one."""
     has_exponent = pc.match_substring_regex(text, "[0-9][eE][+-]?[0-9]")
     if not pc.any(has_exponent).as_py():

@@ -44,6 +44,8 @@ class PartWriter:
         self._rows = 0
         self._bytes = 0
         self._writing: Future[None] | None = None
+        # The name may be that of a part which an earlier snapshot shares: never written to, only left.
+        path.unlink(missing_ok=True)
         self._writer = pq.ParquetWriter(
             path,
             schema,

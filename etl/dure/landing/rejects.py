@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 
@@ -21,6 +22,8 @@ class LandingRejectReason(Enum):
     UNDECODABLE = "undecodable"
     WRONG_NUMBER_OF_FIELDS = "wrong_number_of_fields"
     UNCLOSED_QUOTE = "unclosed_quote"
+    UNKNOWN_MARKER = "unknown_marker"
+    CHANGE_WITHOUT_KEY = "change_without_key"
 
     @property
     def description(self) -> str:
@@ -31,6 +34,8 @@ _DESCRIPTIONS = {
     LandingRejectReason.UNDECODABLE: "holds bytes that the declared encoding does not have",
     LandingRejectReason.WRONG_NUMBER_OF_FIELDS: "has more or fewer fields than the header",
     LandingRejectReason.UNCLOSED_QUOTE: "opens a quote that nothing closes; the lines after it are read on their own",
+    LandingRejectReason.UNKNOWN_MARKER: "is a change whose marker says neither insert, update nor delete",
+    LandingRejectReason.CHANGE_WITHOUT_KEY: "is a change whose key is empty, so nothing says of which row",
 }
 _REASONS = list(LandingRejectReason)
 
@@ -102,6 +107,18 @@ class RejectLog:
         if not raw.endswith(b"\n"):
             self._size += self._raw_file.write(b"\n")
         return start
+
+    def copy(self, landing: Path, file: str, rejects: FileRejects) -> None:
+        """Adds what an earlier landing rejected of one file; nothing where its lists are not to be read."""
+        name = self._parquet.name
+        parquet, raw = landing / "_rejects" / name, (landing / "_rejects" / name).with_suffix(".raw")
+        if not parquet.exists() or not raw.exists():
+            return
+        table = pq.read_table(parquet)
+        with raw.open("rb") as records:
+            for row in table.filter(pc.equal(table["file"], file)).to_pylist():
+                records.seek(row["raw_offset"])
+                rejects.add(row["row"], LandingRejectReason(row["reason"]), records.read(row["raw_bytes"]))
 
     def discard(self, rejects: FileRejects) -> None:
         """Forgets a reading that starts again."""

@@ -12,7 +12,7 @@ from dure.errors import Problem
 from dure.site.entries import Entry
 from dure.site.keys import check_labels, check_references
 from dure.site.loaded import Draft
-from dure.site.sources import FileSource, ViewSource
+from dure.site.sources import LandedSource, ViewSource
 from dure.site.values import DateOf, EventRow, RrnRace, RrnSex, YearOf
 from dure.site.views import View
 from dure.site.walk import Path, maps_named, parts, vocabularies_named
@@ -170,7 +170,7 @@ def _check_reach(draft: Draft, views: Mapping[str, View]) -> Iterator[Problem]:
     for name, source in sources.items():
         if name in draft.spec.ignored:
             continue
-        if isinstance(source, FileSource) and source.role == "lookup":
+        if isinstance(source, LandedSource) and source.role == "lookup":
             if name not in joined and all_parsed:
                 do = f"remove it, or give the reason: ignored: {{{name}: …}}"
                 yield document.problem(("sources", name), f"lookup '{name}' is read by no view", do)
@@ -189,7 +189,7 @@ def _check_source_of_entry(draft: Draft, at: Path, entry: Entry) -> Iterator[Pro
     if source is None:
         if not draft.knows("sources", entry.from_):
             yield _no_source(draft, (*at, "from"), entry.from_)
-    elif isinstance(source, FileSource) and source.role == "lookup":
+    elif isinstance(source, LandedSource) and source.role == "lookup":
         do = "remove role: lookup; views may still join it"
         yield draft.document.problem((*at, "from"), f"'{entry.from_}' is a lookup, whose rows reach no table", do)
 

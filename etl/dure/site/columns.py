@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dure.cdm.roles import roles
 from dure.errors import Problem
 from dure.site.loaded import Site
-from dure.site.spec import Entry, FileSource, ViewSource
+from dure.site.spec import DatabaseSource, Entry, FileSource, LandedSource, ViewSource
 from dure.site.walk import Path, columns_read
 from dure.site.yaml_text import closest
 
@@ -34,13 +34,15 @@ def entry_columns(entry: Entry, at: Path) -> Iterator[tuple[Path, str, bool]]:
         yield (*at, "where", column), column, False
 
 
-def source_columns(source: FileSource | ViewSource, at: Path) -> Iterator[tuple[Path, str]]:
+def source_columns(source: LandedSource | ViewSource, at: Path) -> Iterator[tuple[Path, str]]:
     """(path, column) of every column that a source's own declaration names."""
     yield from columns_read(source.key, (*at, "key"))
     if isinstance(source, ViewSource):
         for folded, fold in source.folded.items():
             yield (*at, "folds", folded), fold.rows
         return
+    if isinstance(source, DatabaseSource):
+        yield from columns_read(source.partition_on, (*at, "partition_on"))
     yield from columns_read(source.keep, (*at, "keep"))
     yield from columns_read(source.nfkc, (*at, "nfkc"))
     for index, rule in enumerate(source.exclude):
@@ -99,7 +101,7 @@ def unread_columns(site: Site) -> list[Problem]:
     problems = []
     for name, header in site.headers.items():
         source = site.spec.sources[name]
-        if not isinstance(source, FileSource) or source.role == "lookup" or name in site.spec.ignored:
+        if not isinstance(source, LandedSource) or source.role == "lookup" or name in site.spec.ignored:
             continue
         feeds_view = any(_feeds(site, name, view) for view in site.views)
         left = [
@@ -116,7 +118,7 @@ def unread_columns(site: Site) -> list[Problem]:
 def left_behind(site: Site, name: str) -> frozenset[str]:
     """The columns of a file source that left_out names and nothing reads; a view reads whatever its text mentions."""
     source = site.spec.sources[name]
-    assert isinstance(source, FileSource)
+    assert isinstance(source, LandedSource)
     read = {column for at, entry in site.entries() for _, column, _ in entry_columns(entry, at)}
     of_views = [(view, site.spec.sources[view]) for view in site.views]
     read |= {column for view, declared in of_views for _, column in source_columns(declared, ("sources", view))}
@@ -137,8 +139,8 @@ def _feeds(site: Site, name: str, view: str) -> bool:
     return name in site.views[view]
 
 
-def _with_landed(source: FileSource | ViewSource | None, columns: tuple[str, ...]) -> frozenset[str]:
-    normalised = [f"{name}_nfkc" for name in source.nfkc or []] if isinstance(source, FileSource) else []
+def _with_landed(source: LandedSource | ViewSource | None, columns: tuple[str, ...]) -> frozenset[str]:
+    normalised = [f"{name}_nfkc" for name in source.nfkc or []] if isinstance(source, LandedSource) else []
     return frozenset((*columns, *normalised, *_LANDED))
 
 

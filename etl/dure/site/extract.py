@@ -15,7 +15,10 @@ _NOT_DATA = ("exclusions.csv",)
 
 def unread_files(site: Site, extract: Path) -> list[Problem]:
     """One warning that names the files of the extract that neither a source nor `ignored` knows."""
-    patterns = [p for source in site.spec.sources.values() if isinstance(source, FileSource) for p in source.path]
+    files = [source for source in site.spec.sources.values() if isinstance(source, FileSource)]
+    patterns = [pattern for source in files for pattern in source.path]
+    patterns += [pattern for source in files if source.changes for pattern in source.changes.path]
+    patterns += [site.spec.extract.ready] if site.spec.extract.ready else []
     ignored = set(site.spec.ignored)
     left = [
         path.relative_to(extract).as_posix()

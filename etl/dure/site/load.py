@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dure.cdm.roles import spec_tables
-from dure.errors import ConfigurationError, DureError, Problem, SourceError
+from dure.errors import ConfigurationError, DureError, ExtractNotReadyError, Problem, SourceError
 from dure.site.checks import athena_vocabularies, check_draft
 from dure.site.columns import check_columns, unread_columns
 from dure.site.extract import unread_files
@@ -24,22 +24,40 @@ from dure.site.local_ids import check_concepts, read_local_ids
 from dure.site.names import folder_of
 from dure.site.pruning import NAMED_SECTIONS, entries_of, pruned
 from dure.site.shapes import Closed
-from dure.site.spec import USUAL_NORMALISE, ConsortiumSpec, Defaults, FileSource, Spec, ViewSource, Vocabulary
+from dure.site.spec import (
+    USUAL_NORMALISE,
+    Arrival,
+    ConsortiumSpec,
+    Defaults,
+    FileSource,
+    LandedSource,
+    Spec,
+    ViewSource,
+    Vocabulary,
+)
 from dure.site.views import View, in_order, parse_view
 from dure.site.walk import maps_named, vocabularies_named
 from dure.site.yaml_text import Document, Step, closest, read_yaml
 
-HeaderOf = Callable[[str, FileSource, Defaults, Path], tuple[str, ...]]
+ReadyOf = Callable[[Arrival, Mapping[str, FileSource], Path], None]
+HeaderOf = Callable[[str, LandedSource, Defaults, Path], tuple[str, ...]]
 S = TypeVar("S", bound=Closed)
 
 
-def load_site(name: str, sites: Sequence[Path], extract: Path | None = None, header_of: HeaderOf | None = None) -> Site:
+def load_site(
+    name: str,
+    sites: Sequence[Path],
+    extract: Path | None = None,
+    header_of: HeaderOf | None = None,
+    refuse_unready: ReadyOf | None = None,
+) -> Site:
     """The site `name` of the first of the folders `sites` that has it.
 
-    `header_of` reads the header of a file source; with it and an extract, every column that the spec reads is looked
-    for too. Raises ConfigurationError with every problem found, or SourceError where only the extract is wrong.
+    `header_of` gives the columns of a source that is no view; with it and an extract, every column that the spec reads is looked
+    for too. `refuse_unready` is asked before the extract is opened. Raises ConfigurationError with every problem found,
+    or where only the extract is wrong SourceError, or ExtractNotReadyError where it is but not there yet.
     """
-    return _Loader(folder_of(name, sites)).load(extract, header_of)
+    return _Loader(folder_of(name, sites)).load(extract, header_of, refuse_unready)
 
 
 @dataclass
@@ -58,7 +76,7 @@ class _Loader:
     warnings: list[Problem] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
 
-    def load(self, extract: Path | None, header_of: HeaderOf | None) -> Site:
+    def load(self, extract: Path | None, header_of: HeaderOf | None, refuse_unready: ReadyOf | None) -> Site:
         own = self._document(self.folder, "site.yaml", "site")
         inline = lift_inline_maps(own.document)
         spec, positions, broken = self._validated(own, Spec)
@@ -106,6 +124,13 @@ class _Loader:
         self._warn_of_maps(own, spec, draft)
         self._warn_of_visits(own, spec, draft)
         spec_is_wrong = bool(self.problems)
+        if extract is not None and refuse_unready is not None and not spec_is_wrong:
+            files = {n: s for n, s in spec.sources.items() if isinstance(s, FileSource) and n not in spec.ignored}
+            try:
+                if files or spec.extract.ready:
+                    refuse_unready(spec.extract, files, extract)
+            except ExtractNotReadyError as error:
+                raise ExtractNotReadyError(map(site.located, error.problems)) from error
         if extract is not None and header_of is not None:
             site = self._with_headers(site, extract, header_of, broken, spec_is_wrong)
         if self.problems:
@@ -352,16 +377,20 @@ class _Loader:
     ) -> Site:
         headers: dict[str, tuple[str, ...]] = {}
         unreadable: list[Problem] = []
+        kinds = set[type[DureError]]()
         for name, source in site.spec.sources.items():
-            if isinstance(source, FileSource) and name not in site.spec.ignored:
+            if isinstance(source, LandedSource) and name not in site.spec.ignored:
                 try:
-                    headers[name] = header_of(name, source, site.defaults, extract)
+                    header = header_of(name, source, site.defaults, extract)
                 except DureError as error:
                     unreadable += map(site.located, error.problems)
+                    kinds.add(type(error))
+                else:
+                    headers |= {name: header} if header else {}
         site = replace(site, headers=headers)
         wrong = check_columns(site, headers)
         if unreadable and not wrong and not spec_is_wrong:
-            raise SourceError(unreadable)
+            raise (next(iter(kinds)) if len(kinds) == 1 else SourceError)(unreadable)
         self.problems += [*unreadable, *wrong]
         if not self.problems:
             self.warnings += unread_columns(site)

@@ -71,7 +71,7 @@ class Site:
     def located(self, problem: Problem) -> Problem:
         """A problem of landing, which knows `sources.NAME` alone, with the file and the line of that place."""
         place, _, file = problem.where.partition(" ")
-        if not place.startswith("sources."):
+        if not place.startswith(("sources.", "extract.")):
             return problem
         where = self.where(*place.split("."))
         return replace(problem, where=f"{where} {file}".rstrip())

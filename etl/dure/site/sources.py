@@ -1,13 +1,17 @@
-"""Where rows come from: files of the extract, and views over them."""
+"""Where rows come from: files of the extract, queries to databases, and views over them."""
 
 from __future__ import annotations
 
 import codecs
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from dure.site.arrival import Duration, Share
+from dure.site.arrival import Span as LengthOfTime
+from dure.site.database_text import dialect_named, wrong_connection, wrong_query
 from dure.site.shapes import Closed, Headed, Name, Names, Shape, Whole, YesNo, described, mistake, one_or_many
 from dure.site.values import Keep, Where
 from dure.site.yaml_text import closest
@@ -65,6 +69,9 @@ ExtractPaths = Annotated[
     Field(min_length=1),
 ]
 
+
+Words = Annotated[list[str], BeforeValidator(one_or_many)]
+
 # ------------------------------------------------------------------------------------------------ sources
 
 
@@ -91,8 +98,52 @@ def _inside(value: tuple[int, int]) -> tuple[int, int]:
 Span = Annotated[tuple[Whole, Whole], BeforeValidator(_span), AfterValidator(_inside)]
 
 
-class FileSource(Headed):
-    """Files of the extract with one layout; `nfkc` adds `COL_nfkc` beside each column that it names."""
+class ChangeFiles(Closed):
+    """Files of changes: records with a marker that says what becomes of the row of their key; the last one counts.
+
+    They are read as the full files are; `header` and `columns` where those need them, with the marker among them.
+    """
+
+    path: ExtractPaths
+    marker: Name
+    insert: Words = Field(default_factory=list)
+    update: Words = Field(default_factory=list)
+    delete: Words = Field(default_factory=list)
+    header: Names | None = None
+    columns: Annotated[dict[str, Span], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> ChangeFiles:
+        if not self.insert and not self.update:
+            raise mistake("no value of the marker brings a row", "e.g. insert: [I], update: [U], delete: [D]")
+        words = [*self.insert, *self.update, *self.delete]
+        if twice := sorted({described(word) for word in words if words.count(word) > 1}):
+            raise mistake(f"{', '.join(twice)} of the marker means two things", "give each value once")
+        return self
+
+
+class LandedSource(Headed):
+    """Rows that landing brings into the lake; `nfkc` adds `COL_nfkc` beside each column that it names."""
+
+    key: Names | None = None
+    keep: Keep | None = None
+    exclude: list[Exclude] = Field(default_factory=list)
+    null_values: list[str] | None = None
+    role: Literal["rows", "lookup"] = "rows"
+    left_out: dict[str, Names] = Field(default_factory=dict)
+    nfkc: Names | None = None
+    at_least: Share | None = None
+
+    @model_validator(mode="after")
+    def _rules_told_apart(self) -> LandedSource:
+        rules = [rule.rule for rule in self.exclude]
+        if len(set(rules)) < len(rules):
+            raise mistake("two exclude rules have one name", "rows are counted by rule: give each its own")
+        return self
+
+
+class FileSource(LandedSource):
+    """Files of the extract with one layout."""
 
     HEAD: ClassVar[str] = "path"
     path: ExtractPaths
@@ -107,13 +158,8 @@ class FileSource(Headed):
     footer: Annotated[list[Name], BeforeValidator(one_or_many)] = Field(default_factory=list)
     optional: Names | None = None
     may_be_empty: YesNo = False
-    key: Names | None = None
-    keep: Keep | None = None
-    exclude: list[Exclude] = Field(default_factory=list)
-    null_values: list[str] | None = None
-    role: Literal["rows", "lookup"] = "rows"
-    left_out: dict[str, Names] = Field(default_factory=dict)
-    nfkc: Names | None = None
+    changes: ChangeFiles | None = None
+    max_age: Duration | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -152,9 +198,56 @@ class FileSource(Headed):
         if self.header and len(set(self.header)) < len(self.header):
             twice = sorted({name for name in self.header if self.header.count(name) > 1})
             raise mistake(f"header names {', '.join(twice)} twice", "each column needs its own name")
-        rules = [rule.rule for rule in self.exclude]
-        if len(set(rules)) < len(rules):
-            raise mistake("two exclude rules have one name", "rows are counted by rule: give each its own")
+        if self.changes is not None:
+            self._changes_fit(self.changes)
+        return self
+
+    def _changes_fit(self, changes: ChangeFiles) -> None:
+        if not self.key:
+            raise mistake("changes of a source without a key", "key: the columns that say of which row a change is")
+        for name in ("header", "columns"):
+            if (getattr(self, name) is None) != (getattr(changes, name) is None):
+                do = f"give {name} to both: that of the changes has the marker too"
+                raise mistake(f"{name} is given to the full files or to the changes alone", do)
+        if self.optional and changes.marker in self.optional:
+            raise mistake(f"the marker {changes.marker} is among the optional columns", "take it out of optional")
+
+
+def _connection(value: str) -> str:
+    if wrong := wrong_connection(value):
+        raise mistake(*wrong)
+    return value
+
+
+def _more_than_none(value: int) -> int:
+    if value < 1:
+        raise mistake(f"{value} is too few", "1 or more")
+    return value
+
+
+Positive = Annotated[Whole, AfterValidator(_more_than_none)]
+
+
+class DatabaseSource(LandedSource):
+    """The rows of one SELECT in a database, read in ranges of `partition_on` where that is given."""
+
+    HEAD: ClassVar[str] = "connection"
+    connection: Annotated[Name, AfterValidator(_connection)]
+    query: Name
+    partition_on: Name | None = None
+    partitions: Positive | None = None
+    batch: Positive = 50_000
+    timeout: Duration = LengthOfTime(timedelta(hours=1), "1h")
+    retries: Whole = 3
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> DatabaseSource:
+        if wrong := wrong_query(self.query, dialect_named(self.connection)):
+            raise mistake(*wrong)
+        if self.partitions is not None and self.partition_on is None:
+            raise mistake("partitions without partition_on", "partition_on: the column whose ranges they are")
+        if not 0 <= self.retries <= 100:
+            raise mistake(f"retries: {self.retries}", "how often a lost connection is made again, 0 to 100")
         return self
 
 
@@ -203,4 +296,7 @@ class ViewSource(Headed):
         return {name: Fold(rows=fold) if isinstance(fold, str) else fold for name, fold in self.folds.items()}
 
 
-Source = Annotated[FileSource | ViewSource, Shape("a source", "{path: …} for files or {view: views/….sql, of: …}")]
+Source = Annotated[
+    FileSource | DatabaseSource | ViewSource,
+    Shape("a source", "{path: …} for files, {connection: …, query: …} for a database or {view: views/….sql, of: …}"),
+]

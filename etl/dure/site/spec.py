@@ -10,19 +10,34 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dure.cdm.roles import spec_tables
+from dure.site.arrival import Arrival
 from dure.site.entries import Entry, Tables
 from dure.site.formats import Format
 from dure.site.shapes import Closed, ConceptId, Name, Shape, Whole, YesNo, described, mistake, one_or_many
-from dure.site.sources import Delimiter, Encoding, FileSource, Identifier, Source, ViewSource
+from dure.site.sources import (
+    ChangeFiles,
+    DatabaseSource,
+    Delimiter,
+    Encoding,
+    FileSource,
+    Identifier,
+    LandedSource,
+    Source,
+    ViewSource,
+)
 from dure.site.yaml_text import closest
 
 __all__ = [
     "USUAL_NORMALISE",
+    "Arrival",
+    "ChangeFiles",
     "ConsortiumSpec",
+    "DatabaseSource",
     "Defaults",
     "Derive",
     "Entry",
     "FileSource",
+    "LandedSource",
     "Merge",
     "Normalise",
     "SiteInfo",
@@ -152,6 +167,7 @@ class Spec(ConsortiumSpec):
     """`site.yaml` as written, before the consortium's keys are added."""
 
     site: SiteInfo
+    extract: Arrival = Arrival()
     sources: Annotated[dict[Identifier, Source], Field(min_length=1)]
     derive: Derive = Derive()
     ignored: dict[Name, Name] = Field(default_factory=dict)

@@ -1,23 +1,63 @@
-"""Lands every file source of a site."""
+"""Lands every source of a site that is no view."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
+from typing import TypeVar
 
-from dure.errors import ConfigurationError, Problem, SourceError
-from dure.landing import Landed, land_source, read_exclusions
+from dure.errors import ConfigurationError, ExtractNotReadyError, Problem, SourceError
+from dure.landing import Base, Landed, land_source, read_exclusions, source_files
+from dure.landing.readiness import refuse_changed_since, refuse_small
 from dure.progress import Progress
 from dure.site.columns import left_behind
 from dure.site.loaded import Site
-from dure.site.spec import FileSource
+from dure.site.spec import DatabaseSource, FileSource, LandedSource
 from dure.site.values import RefTo
+from dure.snapshot.manifest import Manifest
 from dure.stages.parallel import each
 from dure.stages.rules import source_key
 from dure.tables.rule import Rule
 
 EXCLUSIONS = "exclusions.csv"
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The snapshot before: its landing, and of each source its columns and rows (those left out among them).
+
+    `newer` are snapshots that were made after it, as the latest was set back since.
+    """
+
+    base: Base
+    columns: Mapping[str, tuple[str, ...]]
+    rows: Mapping[str, int]
+    newer: tuple[str, ...] = ()
+
+
+def previous_of(
+    manifest: Manifest | None, landing: Callable[[str], Path], snapshots: Sequence[str] = ()
+) -> Previous | None:
+    """What a run needs of the snapshot that a manifest is of."""
+    if manifest is None:
+        return None
+    inputs = manifest.inputs
+    rows = {n: given.rows_landed + sum(given.rejected.values()) + given.opted_out for n, given in inputs.items()}
+    base = Base(manifest.snapshot, landing(manifest.snapshot))
+    newer = tuple(name for name in snapshots if name > manifest.snapshot)
+    return Previous(base, {name: given.columns for name, given in inputs.items()}, rows, newer)
+
+
+@dataclass(frozen=True)
+class LandOptions:
+    """What a landing is asked: `read_all` uses no part of the landing before again, `accept_small` takes few rows."""
+
+    read_all: bool = False
+    accept_small: bool = False
 
 
 def land(
@@ -25,14 +65,15 @@ def land(
     rules: list[Rule],
     extract: Path,
     out: Path,
-    known: Mapping[str, tuple[str, ...]],
+    previous: Previous | None,
     progress: Progress,
     warn: Callable[[Problem], None],
     before: Callable[[], None],
     after: Callable[[str], None],
     forgotten: frozenset[str] = frozenset(),
+    options: LandOptions = LandOptions(),
 ) -> dict[str, Landed]:
-    """Lands each source below `out`; `known` are the columns of the previous snapshot, to tell new and lost ones.
+    """Lands each source below `out`; `previous` tells new and lost columns, and what can be gone on from.
 
     `before` is called before each source and may raise, so that nothing lands in vain; `after` with the name of each
     that has landed.
@@ -41,35 +82,66 @@ def land(
     that has a person column.
     """
     opted_out = opted_out_of(site) | forgotten
-    files = [(name, source) for name, source in site.spec.sources.items() if isinstance(source, FileSource)]
-    persons = {name: person_columns(rules, name, site.headers.get(name)) for name, _ in files}
+    sources = {name: source for name, source in site.spec.sources.items() if isinstance(source, LandedSource)}
+    files = {name: source for name, source in sources.items() if isinstance(source, FileSource)}
+    known = previous.columns if previous else {}
+    persons = {name: person_columns(rules, name, site.headers.get(name) or known.get(name)) for name in sources}
 
     if opted_out:
         _refuse_unknown_persons(site, rules, persons)
 
-    def one(named: tuple[str, FileSource]) -> Landed:
-        name, source = named
-        before()
-        started = time.monotonic()
-        try:
-            made = land_source(
+    stop = Event()
+
+    def rows_of(name: str, source: LandedSource) -> Landed:
+        if isinstance(source, DatabaseSource):
+            from dure.landing.database import land_database  # here, as most sites have no database
+
+            return land_database(
                 name,
                 source,
                 defaults=site.defaults,
-                extract=extract,
                 out=out,
                 person=persons[name],
                 opted_out=opted_out,
                 left_behind=left_behind(site, name),
                 known_columns=known.get(name),
+                base=previous.base if previous and not options.read_all else None,
+                progress=progress,
+                wait=stop.wait,
+                stopped=stop.is_set,
             )
-        except (SourceError, ConfigurationError) as error:
-            raise type(error)(map(site.located, error.problems)) from error
+        return land_source(
+            name,
+            files[name],
+            defaults=site.defaults,
+            extract=extract,
+            out=out,
+            person=persons[name],
+            opted_out=opted_out,
+            left_behind=left_behind(site, name),
+            known_columns=known.get(name),
+            base=previous.base if previous else None,
+            read_all=options.read_all,
+            progress=progress,
+        )
+
+    def of_source(name: str) -> Landed:
+        made = rows_of(name, sources[name])
+        if previous and not options.accept_small:
+            refuse_small(made, sources[name], site.spec.extract, previous.rows.get(name, 0))
+        return made
+
+    def one(name: str) -> Landed:
+        before()
+        started = time.monotonic()
+        made = _located(site, lambda: of_source(name))
         progress.table(name, made.rows_landed, time.monotonic() - started)
         after(name)
         return made
 
-    landed = {made.name: made for made in each(one, files)}
+    found = _located(site, lambda: {name: source_files(name, source, extract) for name, source in files.items()})
+    landed = {made.name: made for made in each(one, sources, stop.set)}
+    _located(site, lambda: refuse_changed_since(found, files, extract))
     for name, made in landed.items():
         if opted_out and not persons[name]:
             warn(
@@ -81,7 +153,20 @@ def land(
             )
         for problem in made.warnings:
             warn(site.located(problem))
+        if previous and previous.newer and made.rows_before:
+            newest = previous.newer[-1]
+            lacking = f"changes were applied to snapshot {previous.base.snapshot}, which lacks those that made {newest}"
+            do = "send the change files of the nights between again, or a full extract"
+            warn(Problem(site.where("sources", name), lacking, do))
     return landed
+
+
+def _located(site: Site, do: Callable[[], Made]) -> Made:
+    """What `do` gives; its errors name the file and line of the spec."""
+    try:
+        return do()
+    except (SourceError, ConfigurationError, ExtractNotReadyError) as error:
+        raise type(error)(map(site.located, error.problems)) from error
 
 
 def opted_out_of(site: Site) -> frozenset[str]:

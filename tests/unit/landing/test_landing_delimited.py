@@ -187,7 +187,7 @@ def test_landing_again_leaves_nothing_of_the_time_before(extract: Extract) -> No
     extract.land(options={"person": ("a",), "opted_out": frozenset({"3"})})
     extract.land("2.csv")
     assert extract.cells() == [("3", "4")]
-    assert sorted(p.name for p in extract.out.rglob("*") if p.is_file()) == ["part-00000.parquet"]
+    assert sorted(p.name for p in extract.out.rglob("*") if p.is_file()) == ["dx.json", "part-00000.parquet"]
 
 
 def test_the_result_is_plain_json(extract: Extract) -> None:

@@ -599,7 +599,7 @@ IN_THE_SPEC: list[tuple[str, str, str, list[str]]] = [
         "maps:\n  route",
         "map:\n  route",
         [
-            "site.yaml:17: unknown key 'map' (closest: 'maps')\n    allowed: spec_version, defaults, maps, vocabularies, visit_policy, site, sources, derive, ignored, tables",
+            "site.yaml:17: unknown key 'map' (closest: 'maps')\n    allowed: spec_version, defaults, maps, vocabularies, visit_policy, site, extract, sources, derive, ignored, tables",
             "site.yaml:48 tables.drug_exposure[0].route.map: map 'route' looks up 1 column together, 2 given\n    columns: value_1, value_2, … of the map are the columns given, in their order",
         ],
     ),

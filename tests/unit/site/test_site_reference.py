@@ -13,7 +13,10 @@ from dure.site import Site, load_site, values
 from dure.site.entries import Entry
 from dure.site.shapes import Closed, Headed
 from dure.site.spec import (
+    Arrival,
+    ChangeFiles,
     ConsortiumSpec,
+    DatabaseSource,
     Defaults,
     Derive,
     FileSource,
@@ -138,6 +141,9 @@ def test_top_level_keys_are_those_of_the_spec() -> None:
     ("title", "model"),
     [
         ("Sources: files", FileSource),
+        ("Sources: databases", DatabaseSource),
+        ("Change files", ChangeFiles),
+        ("When an extract is ready", Arrival),
         ("Sources: views", ViewSource),
         ("Entries", Entry),
         ("Vocabularies", Vocabulary),
