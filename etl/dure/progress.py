@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Format = Literal["rich", "plain", "json"]
 FORMATS: tuple[Format, ...] = ("rich", "plain", "json")
 Clock = Callable[[], float]
+Field = str | float | None
 
 
 class Progress(Protocol):
@@ -47,6 +48,12 @@ class Reporter(Progress, Protocol):
 
     def failed(self, problems: Sequence[Problem], exit_code: int) -> None:
         """The command ends without its result."""
+
+    def bind(self, **fields: str) -> None:
+        """From now on these belong to every JSON line, such as the run's id."""
+
+    def ended(self, text: str, **fields: Field) -> None:
+        """The command has its result: a last line for people, the fields for log collectors."""
 
 
 def reporter(form: Format | None, *, quiet: bool = False, stream: TextIO | None = None) -> Reporter:
@@ -87,6 +94,12 @@ class SilentProgress:
     def failed(self, problems: Sequence[Problem], exit_code: int) -> None:
         for problem in problems:
             self._say("Error", problem)
+
+    def bind(self, **fields: str) -> None:
+        return
+
+    def ended(self, text: str, **fields: Field) -> None:
+        return
 
     def _say(self, kind: str, problem: Problem) -> None:
         if self._stream:
@@ -144,6 +157,12 @@ class PlainProgress:
         for problem in problems:
             self._say(_lines("Error", problem))
 
+    def bind(self, **fields: str) -> None:
+        return
+
+    def ended(self, text: str, **fields: Field) -> None:
+        self._say(text)
+
     def _say(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
@@ -188,6 +207,12 @@ class RichProgress:
         for problem in problems:
             self._console.print(_lines("Error", problem), style="red")
 
+    def bind(self, **fields: str) -> None:
+        return
+
+    def ended(self, text: str, **fields: Field) -> None:
+        self._console.print(text)
+
 
 class JsonProgress:
     """One JSON object a line, for log collectors: `event`, `level`, `timestamp` and what belongs to the event."""
@@ -230,7 +255,13 @@ class JsonProgress:
     def failed(self, problems: Sequence[Problem], exit_code: int) -> None:
         self._log.error("failed", exit_code=exit_code, problems=[_fields(problem) for problem in problems])
 
-    def _info(self, event: str, **fields: str | float | None) -> None:
+    def bind(self, **fields: str) -> None:
+        self._log = self._log.bind(**fields)
+
+    def ended(self, text: str, **fields: Field) -> None:
+        self._info("ended", text=text, **fields)
+
+    def _info(self, event: str, **fields: Field) -> None:
         if not self._quiet:
             self._log.info(event, **fields)
 

@@ -28,12 +28,24 @@ SETTINGS = (
     "threads",
     "memory",
     "as_of",
+    "deadline",
+    "no_disk_check",
+    "keep",
+    "keep_days",
+    "keep_reports",
     "lang",
     "log_format",
     "quiet",
+    "ledger",
+    "metrics",
+    "webhook",
+    "jobs",
+    "store",
 )
 _LISTS = frozenset({"sites"})
-_FOLDERS = frozenset({"sites", "source", "vocab", "lake"})
+_FOLDERS = frozenset({"sites", "source", "vocab", "lake", "metrics", "store"})
+# Variables of the same prefix that are no settings: secrets stand in no file and on no command line.
+_SECRETS = ("DURE_PUBLISH_KEY", "DURE_WEBHOOK_SECRET")
 
 Values = dict[str, str | list[str]]
 
@@ -98,7 +110,7 @@ def _texts(node: object) -> list[str] | None:
 
 def check_environment(environment: Mapping[str, str]) -> None:
     """Refuses a `DURE_` variable that looks like a misspelt setting; others may be another program's business."""
-    names = [PREFIX + name.upper() for name in SETTINGS]
+    names = [*(PREFIX + name.upper() for name in SETTINGS), *_SECRETS]
     problems = [
         Problem(name, f"no such setting{close}", "correct the name, or unset it")
         for name in sorted(environment)

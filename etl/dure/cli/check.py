@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dure.cli.options import Command, Given, option
+from dure.cli.recorded import ledger_option, record, webhook_option
 from dure.cli.starting import (
     FOLDER,
     debug_option,
@@ -67,6 +68,8 @@ if TYPE_CHECKING:
     metavar="DATE",
     help="The day of the checks, for limits that move and waivers that expire.  [default: the clock's]",
 )
+@ledger_option
+@webhook_option
 @quiet_option
 @log_format_option
 @debug_option
@@ -87,6 +90,8 @@ def check(
     lang: Language,
     data_docs: Path | None,
     today: datetime | None,
+    ledger: str | None,
+    webhook: str | None,
     quiet: bool,
     log_format: Format | None,
     debug: bool,
@@ -108,6 +113,7 @@ def check(
     given = Given(ctx)
     name, lake, sites = given.required("site", site), given.required("lake", lake), given.sites(sites)
     given.check()
+    report = record(ctx, report, "check", site=name, lake=lake)
 
     from dure.engine import EngineOptions
     from dure.quality.check import Pages, Selection
@@ -126,7 +132,7 @@ def check(
         ),
         report,
     )
-    report.done()
+    report.succeed_check(checked.open, decides=not (tables or checks))
     if not quiet:
         for line in checked.lines:
             click.echo(line)

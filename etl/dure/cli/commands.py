@@ -11,13 +11,19 @@ from dure.cli.center import center
 from dure.cli.check import check
 from dure.cli.demo import demo
 from dure.cli.forget import forget
+from dure.cli.history import history
 from dure.cli.init import init
 from dure.cli.keygen import keygen
 from dure.cli.path import path
+from dure.cli.prune import prune
 from dure.cli.publish import publish
+from dure.cli.rollback import rollback
 from dure.cli.run import run
+from dure.cli.show import show
 from dure.cli.starting import example
+from dure.cli.status import status
 from dure.cli.validate import validate
+from dure.cli.verify import verify
 from dure.cli.vocab import vocab
 
 
@@ -37,5 +43,23 @@ def cli() -> None:
     """
 
 
-for command in (run, validate, check, path, publish, forget, keygen, init, vocab, demo, center):
+for command in (
+    run,
+    status,
+    history,
+    show,
+    validate,
+    check,
+    path,
+    publish,
+    verify,
+    rollback,
+    prune,
+    forget,
+    keygen,
+    init,
+    vocab,
+    demo,
+    center,
+):
     cli.add_command(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import signal
@@ -21,10 +20,10 @@ import click
 
 from dure.errors import DureError, ExitCode, Problem
 from dure.progress import Reporter, reporter
+from dure.snapshot.durable import disk_is_full
 
 INTERRUPTED = 130
 TERMINATED = 143
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass
@@ -51,6 +50,9 @@ def ended_by_signals() -> Iterator[None]:
         return
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
+        # Once: a service manager and `run --all` may both ask, and the second time must not cut the ending short.
+        for asked in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(asked, signal.SIG_IGN)
         raise Terminated
 
     before = {
@@ -68,7 +70,11 @@ def ended_by_signals() -> Iterator[None]:
 def stopped(state: State, error: click.Abort) -> int:
     terminated = isinstance(error.__cause__, Terminated)
     text = "stopped on request" if terminated else "stopped by Ctrl-C"
-    kept = "the snapshot before is unchanged; the next run removes what this one left" if state.writes_snapshot else ""
+    kept = (
+        "the snapshot before is unchanged; the next run goes on after the last stage that ended"
+        if state.writes_snapshot
+        else ""
+    )
     code = TERMINATED if terminated else INTERRUPTED
     _end(state, [Problem("", text, kept)], code)
     return code
@@ -89,7 +95,7 @@ def _by_place(problem: Problem) -> list[tuple[int, str]]:
 def apologised(state: State, error: Exception) -> int:
     """An error that nobody planned for. What it says may hold a patient's value, so it goes to a private file alone."""
     kept = "The snapshot before is unchanged. " if state.writes_snapshot else ""
-    if _disk_is_full(error):
+    if disk_is_full(error):
         problem = Problem(
             "",
             "no space left on a disk that the command writes to, or a limit on file sizes is met",
@@ -111,16 +117,6 @@ def _end(state: State, problems: list[Problem], code: int) -> None:
     report = state.report()
     report.done()
     report.failed(problems, code)
-
-
-def _disk_is_full(error: BaseException | None) -> bool:
-    """Whether that is at the bottom of the error; an engine passes the system's message on as text."""
-    while error is not None:
-        said = str(error)
-        if getattr(error, "errno", None) in _DISK_FULL or any(os.strerror(code) in said for code in _DISK_FULL):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _write_traceback(lake: Path | None, error: BaseException) -> Path:

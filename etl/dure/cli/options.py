@@ -23,6 +23,7 @@ class Command(click.Command):
         if not any(name in args for name in ctx.help_option_names):
             check_environment(os.environ)
             ctx.default_map = cast(dict[str, Any], self._own(read_settings(Path.cwd())))
+        ctx.meta["dure.arguments"] = tuple(args)
         return super().parse_args(ctx, args)
 
     def _own(self, values: Values) -> Values:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from dure.cli.options import Command, Given, option
+from dure.cli.recorded import ledger_option, record
 from dure.cli.starting import (
     FOLDER,
     debug_option,
@@ -55,6 +56,7 @@ _FILE = click.Path(path_type=Path)
 @option("--master", default="local[*]", show_default=True, metavar="URL", help="Where --engine spark runs.")
 @option("--threads", type=click.IntRange(min=1), help="Processor cores to use.  [default: all]")
 @option("--memory", metavar="SIZE", help="Memory for the engine, such as 4g.  [default: the engine's own]")
+@ledger_option
 @quiet_option
 @log_format_option
 @debug_option
@@ -76,6 +78,7 @@ def publish(
     master: str,
     threads: int | None,
     memory: str | None,
+    ledger: str | None,
     quiet: bool,
     log_format: Format | None,
     debug: bool,
@@ -89,6 +92,7 @@ def publish(
     given = Given(ctx)
     name, lake, target = given.required("site", site), given.required("lake", lake), given.required("to", to)
     given.check()
+    report = record(ctx, report, "publish", site=None if dry_run else name, lake=lake)
 
     from dure.engine import EngineOptions
     from dure.publish.publish import PublishOptions, publish_site
@@ -112,6 +116,7 @@ def publish(
         report,
     )
     report.done()
+    report.succeed_publish(published.place)
     if not quiet or dry_run:
         for line in published.lines:
             click.echo(line)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,6 +32,20 @@ log_format_option = option(
     help="How progress is written. Without it: rich on a terminal, else plain.",
 )
 quiet_option = option("--quiet", is_flag=True, help="Print warnings and errors only.")
+
+_engine_options = (
+    option("--engine", default="sail", show_default=True, metavar="NAME", help="sail, spark or sc://host:port."),
+    option("--master", default="local[*]", show_default=True, metavar="URL", help="Where --engine spark runs."),
+    option("--threads", type=click.IntRange(min=1), help="Processor cores to use.  [default: all]"),
+    option("--memory", metavar="SIZE", help="Memory for the engine, such as 4g.  [default: the engine's own]"),
+)
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--engine, --master, --threads and --memory."""
+    for each in reversed(_engine_options):
+        command = each(command)
+    return command
 
 
 def example(*lines: str) -> str:

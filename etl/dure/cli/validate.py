@@ -29,6 +29,7 @@ from dure.progress import Format
 )
 @site_argument
 @option("--source", type=FOLDER, metavar="DIR", help="The hospital's extract, to check the columns of its files too.")
+@click.option("--connect", is_flag=True, help="With --source: ask databases for the columns of their queries too.")
 @sites_option
 @quiet_option
 @log_format_option
@@ -38,6 +39,7 @@ def validate(
     ctx: click.Context,
     site: str | None,
     source: Path | None,
+    connect: bool,
     sites: tuple[Path, ...],
     quiet: bool,
     log_format: Format | None,
@@ -54,7 +56,7 @@ def validate(
     extract = given.folder("source", source) if source else None
     given.check()
 
-    from dure.landing import header_of
+    from dure.landing import header_of, header_of_files
     from dure.quality.gate.site_files import gate_files_too
     from dure.site import load_site, of_one_id
     from dure.site.names import folder_of
@@ -62,7 +64,7 @@ def validate(
     from dure.stages.supported import check_supported
 
     with gate_files_too(folder_of(name, sites)):
-        loaded = load_site(name, sites, extract, header_of)
+        loaded = load_site(name, sites, extract, header_of if connect else header_of_files)
         check_supported(loaded)
         opted_out_of(loaded)
     warnings = (*loaded.warnings, *of_one_id(loaded, sites))

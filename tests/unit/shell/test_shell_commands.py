@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ from dure.cli.commands import cli
 from dure.engine import EngineOptions
 from dure.errors import IntegrityError, Problem, SiteLockedError, SourceError
 from dure.progress import Reporter
+from dure.run.options import RunOptions
 from dure.settings import shipped_sites
 from dure.snapshot.lake import Lake
 
@@ -29,26 +31,12 @@ NEW_COLUMN = Problem("lab.csv", "a new column 'RESLT2'", "name it in the spec")
 SITE = "바다병원"
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """The fields that `dure.run` asks for."""
-
-    site: str
-    source: Path
-    vocab: Path
-    lake: Path
-    sites: tuple[Path, ...]
-    engine: EngineOptions
-    as_of: date | None
-    until: str | None
-    full: bool
-
-
 @dataclass
 class Result:
     lines: list[str] = field(default_factory=lambda: ["person 27"])
     warnings: list[Problem] = field(default_factory=list)
     gate_open: bool | None = None
+    snapshot: Path | None = None
 
 
 @dataclass
@@ -61,7 +49,8 @@ class StandIn:
     proving: list[object] = field(default_factory=list)
 
     def run_site(self, options: RunOptions, progress: Reporter, *, prove: object) -> Result:
-        self.asked.append(options)
+        assert options.run_id
+        self.asked.append(replace(options, run_id=None))
         self.proving.append(prove)
         return self.act(progress)
 
@@ -88,6 +77,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 GIVEN = ["run", SITE, "--source", "자료", "--vocab", "athena", "--lake", "호수"]
+
+
+_LAST = re.compile(r"run [0-9TZ]+-[0-9a-f]{8}: (?P<outcome>[a-z ]+), exit code [0-9]+, [0-9.]+ s\n\Z")
+
+
+def printed(capfd: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """Standard output, and standard error without its last line, which names the run; that line must be there."""
+    out, err = capfd.readouterr()
+    last = _LAST.search(err)
+    assert last is not None, err
+    return out, err[: last.start()]
 
 
 def test_a_run_gets_every_option(run: StandIn) -> None:
@@ -131,7 +131,7 @@ def test_a_run_needs_little(run: StandIn, capfd: pytest.CaptureFixture[str]) -> 
     assert run.asked[0].sites == (shipped,)
     assert run.asked[0].engine == EngineOptions()
     assert (run.asked[0].as_of, run.asked[0].until, run.asked[0].full) == (None, None, False)
-    assert capfd.readouterr() == ("person 27\n", "")
+    assert printed(capfd) == ("person 27\n", "")
 
 
 def test_a_run_ends_with_the_gate_unless_told_otherwise(run: StandIn) -> None:
@@ -270,7 +270,10 @@ def test_json_goes_to_standard_error_and_results_to_standard_output(
     assert main([*GIVEN, "--log-format", "json"]) == 0
     out, err = capfd.readouterr()
     assert out == "person 27\ndeath 0\n"
-    assert [json.loads(line)["event"] for line in err.splitlines()] == ["stage", "table", "stage done"]
+    told = [json.loads(line) for line in err.splitlines()]
+    assert [line["event"] for line in told] == ["stage", "table", "stage done", "ended"]
+    assert {(line["site"], line["run"]) for line in told} == {(SITE, told[0]["run"])}
+    assert (told[-1]["outcome"], told[-1]["exit_code"]) == ("done", 0)
 
 
 @pytest.mark.parametrize(
@@ -298,8 +301,8 @@ def test_a_known_error_is_told_without_a_traceback(
     run.act = fail
     (here / "호수").mkdir()
     assert main(GIVEN) == code
-    assert capfd.readouterr() == ("", said)
-    assert list((here / "호수").iterdir()) == []
+    assert printed(capfd) == ("", said)
+    assert [path.name for path in (here / "호수").iterdir()] == ["ledger.sqlite"]
 
 
 def test_a_known_error_as_json(run: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
@@ -308,8 +311,8 @@ def test_a_known_error_as_json(run: StandIn, capfd: pytest.CaptureFixture[str]) 
 
     run.act = fail
     assert main([*GIVEN, "--log-format", "json"]) == 3
-    (line,) = capfd.readouterr().err.splitlines()
-    said = json.loads(line)
+    said, ended = (json.loads(line) for line in capfd.readouterr().err.splitlines())
+    assert (said["run"], said["site"], ended["outcome"]) == (ended["run"], SITE, "failed")
     assert (said["exit_code"], said["problems"]) == (
         3,
         [{"where": "환자.csv", "found": "is empty", "do": "export it again"}],
@@ -325,7 +328,7 @@ def test_a_bug_is_apologised_for_and_its_traceback_kept_for_the_owner(
     run.act = fail
     (here / "호수").mkdir()
     assert main(GIVEN) == 70
-    out, err = capfd.readouterr()
+    out, err = printed(capfd)
     (kept,) = (here / "호수" / "errors").iterdir()
     assert out == ""
     assert err == (
@@ -362,7 +365,7 @@ def test_debug_prints_the_traceback_and_keeps_none(run: StandIn, capfd: pytest.C
     (here / "호수").mkdir()
     assert main([*GIVEN, "--debug"]) == 70
     assert "ValueError: inside" in capfd.readouterr().err
-    assert list((here / "호수").iterdir()) == []
+    assert not (here / "호수" / "errors").exists()
 
 
 @pytest.mark.parametrize(
@@ -377,7 +380,7 @@ def test_a_full_disk_is_no_bug_whoever_met_it(
 
     run.act = fail
     assert main(GIVEN) == 2
-    assert capfd.readouterr().err == (
+    assert printed(capfd)[1] == (
         "Error: no space left on a disk that the command writes to, or a limit on file sizes is met\n"
         "    The snapshot before is unchanged. Make room, then run again.\n"
     )
@@ -391,7 +394,8 @@ def test_ctrl_c_stops_with_a_word(run: StandIn, capfd: pytest.CaptureFixture[str
     run.act = interrupt
     assert main([*GIVEN, "--quiet"]) == 130
     assert capfd.readouterr().err == (
-        "\nError: stopped by Ctrl-C\n    the snapshot before is unchanged; the next run removes what this one left\n"
+        "\nError: stopped by Ctrl-C\n"
+        "    the snapshot before is unchanged; the next run goes on after the last stage that ended\n"
     )
 
 
@@ -469,12 +473,17 @@ def commands() -> dict[str, click.Command]:
     return found
 
 
-# What an example of a command gives; of all others a lake.
 # What an example of a command shows, one of these at least; else a lake.
 SHOWN = {
     "dure init": ("site",),
     "dure validate": ("site",),
+    "dure center audit": ("store",),
+    "dure center catalogue": ("store",),
+    "dure center extract": ("store",),
+    "dure center receive": ("store",),
+    "dure center report": ("store",),
     "dure check": ("lake", "explain"),
+    "dure demo center": ("out",),
     "dure demo generate": ("out",),
     "dure demo run": ("out",),
     "dure keygen": ("out",),

@@ -11,7 +11,7 @@ import pytest
 
 from dure.cli import main
 from dure.engine import Engine, EngineOptions
-from dure.errors import ConfigurationError, SourceError
+from dure.errors import ConfigurationError, ExtractNotReadyError
 from dure.progress import SilentProgress
 from dure.quality.command import Checked
 from dure.run import Committed, Prove, RunOptions, run_site
@@ -134,7 +134,7 @@ def test_a_run_without_the_gate_does_not_ask_for_its_files(here: Path, tmp_path:
 
 def test_a_mistake_of_the_extract_does_not_hide_those_of_the_gate(here: Path, tmp_path: Path) -> None:
     (tmp_path / "자료" / "환자.csv").unlink()
-    with pytest.raises(SourceError):
+    with pytest.raises(ExtractNotReadyError):
         run(tmp_path, prove)
     write_wrong(here, "waivers.yaml")
     with pytest.raises(ConfigurationError) as raised:
