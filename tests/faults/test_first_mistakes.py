@@ -160,7 +160,7 @@ def test_a_file_without_a_header_whose_first_patient_is_not_shown(
 def test_a_file_that_is_not_there(beginner: Beginner, capfd: pytest.CaptureFixture[str]) -> None:
     beginner.change("path: 환자.csv", "path: 환자들.csv")
     assert beginner.validated(capfd) == (
-        3,
+        5,
         "Error: sites/bada/site.yaml:5 sources.patient: no file matches '환자들.csv' in extract\n"
         "    closest: 환자.csv, 진단_2.csv, 진단_1.csv\n",
     )

@@ -48,7 +48,7 @@ def _unread(hospital: Hospital) -> None:
     records = [f"{patient(GONE)},깨진".encode("cp949") + b"\xff\n", f"{patient(1)},깨진".encode("cp949") + b"\xff\n"]
     (folder / "patients.raw").write_bytes(b"".join(records))
     rows = {"file": ["환자.csv"] * 2, "row": [50, 51], "reason": ["undecodable"] * 2}
-    table = pa.table(rows | {"offset": [0, len(records[0])], "length": [len(record) for record in records]})
+    table = pa.table(rows | {"raw_offset": [0, len(records[0])], "raw_bytes": [len(record) for record in records]})
     pq.write_table(table, folder / "patients.parquet")
 
 

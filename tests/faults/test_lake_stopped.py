@@ -65,7 +65,10 @@ def test_a_stopped_run_ends_cleanly_and_leaves_the_snapshot_before(
         out, err = process.communicate()
     assert process.returncode == code
     assert out == "engine stopped\n"
-    assert f"Error: {said}\n    the snapshot before is unchanged; the next run removes what this one left\n" in err
+    assert (
+        f"Error: {said}\n    the snapshot before is unchanged; the next run goes on after the last stage that ended\n"
+        in err
+    )
     assert "Traceback" not in err
     assert site.latest().name == FIRST
     with Lake(tmp_path / "lake").site(SITE).lock():

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from dure.engine import Engine, EngineOptions, engine
-from dure.errors import ConfigurationError, DureError, ExitCode, SourceError
+from dure.errors import ConfigurationError, DureError, ExitCode, ExtractNotReadyError, SourceError
 from dure.progress import SilentProgress
 from dure.run import RunOptions, RunResult, run_site
 from dure.snapshot.lake import Lake
@@ -105,7 +105,7 @@ def reconciled(result: RunResult) -> dict[tuple[str, str, str, str], int]:
 
 def test_a_missing_file(runner: Runner) -> None:
     (runner.extract / "conditions.csv").unlink()
-    runner.refused(SourceError, r"conditions.*conditions\.csv", ExitCode.SOURCE_UNREADABLE)
+    runner.refused(ExtractNotReadyError, r"conditions.*conditions\.csv", ExitCode.EXTRACT_NOT_READY)
 
 
 def test_a_wrong_encoding(runner: Runner) -> None:

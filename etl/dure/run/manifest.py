@@ -8,7 +8,15 @@ from importlib.metadata import version
 from dure.cdm.schema import CDM_VERSION
 from dure.landing import Landed
 from dure.run.state import RunState
-from dure.snapshot.manifest import EngineUsed, Input, Manifest, VocabularyUsed, measure_tables, snapshot_digest
+from dure.snapshot.manifest import (
+    DeltaFrom,
+    EngineUsed,
+    Input,
+    Manifest,
+    VocabularyUsed,
+    measure_tables,
+    snapshot_digest,
+)
 
 
 def manifest_of(run: RunState, created: datetime) -> Manifest:
@@ -32,7 +40,15 @@ def manifest_of(run: RunState, created: datetime) -> Manifest:
             s.source: {"read": s.read, "landed": s.landed, "goes_on": s.goes_on, **s.outcomes}
             for s in run.reconciliation.sources
         },
+        run=run.options.run_id,
+        delta=_delta(run),
     )
+
+
+def _delta(run: RunState) -> DeltaFrom | None:
+    if run.delta is None or run.told.before is None:
+        return None
+    return DeltaFrom(snapshot=run.told.before, persons=run.told.persons, rows=sum(run.told.touched.values()))
 
 
 def _input(landed: Landed) -> Input:
@@ -44,6 +60,10 @@ def _input(landed: Landed) -> Input:
             "rows_landed": landed.rows_landed,
             "rejected": dict(landed.rejected),
             "opted_out": landed.opted_out,
+            "rows_before": landed.rows_before,
+            "by_changes": dict(landed.by_changes),
+            "base": landed.base,
+            "database": vars_of(landed.database) if landed.database else None,
         }
     )
 

@@ -11,6 +11,7 @@ from dure.engine import Engine, Starting
 from dure.errors import Problem
 from dure.landing import Landed
 from dure.run.options import RunOptions
+from dure.run.told import Told
 from dure.site.loaded import Site
 from dure.snapshot.lake import SiteLake, Staging
 from dure.stages import account, derive, mapping, prepare
@@ -21,6 +22,7 @@ from dure.vocab import Resolution, VocabularyStore
 if TYPE_CHECKING:
     from dure.accounting.reconciliation import Reconciliation
     from dure.progress import Progress
+    from dure.run.delta.night import Delta
     from dure.tables.cells import Reading
 
 
@@ -44,11 +46,19 @@ class RunState:
     prepared: prepare.Prepared | None = None
     shared: Shared | None = None
     mapped: mapping.Mapped = field(default_factory=list)
+    mapped_in: str = ""  # the work folder that holds them
     rows: account.RuleRows | None = None
     tables: dict[str, int] = field(default_factory=dict)
     resolution: Resolution | None = None
     derived: derive.Derived = field(default_factory=derive.Derived)
     reconciliation: Reconciliation | None = None
+    delta: Delta | None = None  # where the run maps touched persons only
+    told: Told = field(default_factory=Told)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether another process can go on after the stage that has just ended; a delta is compared anew, which is quick."""
+        return self.delta is None
 
     @property
     def engine(self) -> Engine:

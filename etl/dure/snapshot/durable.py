@@ -29,6 +29,19 @@ _ADVICE = {
 }
 
 
+_FULL = (ENOSPC, EDQUOT, EFBIG)
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether that is at the bottom of the error; an engine passes the system's message on as text."""
+    while error is not None:
+        said = str(error)
+        if getattr(error, "errno", None) in _FULL or any(os.strerror(code) in said for code in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 @contextmanager
 def lake_access(folder: Path, consequence: str = "") -> Iterator[None]:
     """Turns an OSError inside into a LakeError that names the file, the reason and what to do.

@@ -162,7 +162,7 @@ class SiteLake:
 
     def remember_name(self, name: str) -> None:
         """Makes the site findable by the name it is run under, where that is not its id."""
-        self._require_lock()
+        self.require_lock()
         name, known = site_folder_name(name), self.names()
         if name != self.site and name not in known:
             with lake_access(self._names_file, self._still_current()):
@@ -170,16 +170,17 @@ class SiteLake:
 
     def remember_salts(self, new: Salts) -> Salts:
         """Adds salts for good and returns all of them."""
-        self._require_lock()
+        self.require_lock()
         return remember_salts(self.folder / "salts.json", new)
 
     def new_id(self, now: datetime) -> str:
-        """A free snapshot id for a run that starts at `now`."""
-        return snapshot_id(now, self.snapshots())
+        """A free snapshot id for a run that starts at `now`, after those of all runs before, whatever the clock says."""
+        reported = _names(self.root / "reports" / self.site)
+        return snapshot_id(now, {*self.snapshots(), *(name for name in reported if not name.startswith("."))})
 
     def begin(self, snapshot: str) -> Staging:
         """Empty folders for a run, after what dead runs left was removed."""
-        self._require_lock()
+        self.require_lock()
         check_snapshot_id(snapshot)
         with lake_access(self.root, self._still_current()):
             leftovers = self._remove_leftovers()
@@ -192,6 +193,36 @@ class SiteLake:
                 make_folder(folder)
         return Staging(snapshot, staged["cdm"], staged["landing"], staged["work"], staged["reports"], leftovers)
 
+    def cut_off(self) -> str | None:
+        """Id of the run that ended before it had a snapshot, if its folders are still there to go on with."""
+        with lake_access(self._journal):
+            snapshot = self._journal.read_text("utf-8").strip() if self._journal.exists() else ""
+            if not snapshot or snapshot in self._pointed():
+                return None
+        return snapshot if self._staged("work", check_snapshot_id(snapshot)).is_dir() else None
+
+    def staged_work(self, snapshot: str) -> Path:
+        """The work folder of a run that is under way or was cut off."""
+        return self._staged("work", snapshot)
+
+    def resume(self, snapshot: str) -> Staging:
+        """The folders of a run that was cut off, under their hidden names again; what other dead runs left is removed."""
+        self.require_lock()
+        if snapshot in self._pointed():
+            raise IntegrityError(Problem(snapshot, "a pointer names this snapshot", "report this bug"))
+        with lake_access(self.root, self._still_current()):
+            # Cut off amid its commit: the renames so far are taken back, the snapshot itself first.
+            for area in _KEPT[::-1]:
+                final, staged = self.root / area / self.site / snapshot, self._staged(area, snapshot)
+                if final.exists():
+                    final.rename(staged)
+                    sync(final.parent)
+            leftovers = self._remove_leftovers(but=snapshot)
+            staged_folders = {area: self._staged(area, snapshot) for area in _AREAS}
+            for folder in staged_folders.values():
+                make_folder(folder)
+        return Staging(snapshot=snapshot, leftovers=leftovers, **staged_folders)
+
     def commit(self, staging: Staging, manifest: Manifest) -> Path:
         """Makes the staged run the latest snapshot and returns its folder; the work folder goes.
 
@@ -199,7 +230,7 @@ class SiteLake:
         IntegrityError when a table of the CDM is missing or the manifest does not list the files that are there,
         LakeError when the disk refuses.
         """
-        self._require_lock()
+        self.require_lock()
         self._check_tables(staging, manifest)
         try:
             with lake_access(staging.cdm):
@@ -222,14 +253,14 @@ class SiteLake:
 
     def abandon(self, staging: Staging) -> None:
         """Removes what a failed run wrote, such as to give a full disk back; the pointers stay."""
-        self._require_lock()
+        self.require_lock()
         with lake_access(self.root, self._still_current()):
             self._remove_run(staging.snapshot)
             self._journal.unlink(missing_ok=True)
 
     def set_pointer(self, name: Pointer, snapshot: str) -> None:
         """Points at another snapshot, by one rename: a reader sees the old one or the new one."""
-        self._require_lock()
+        self.require_lock()
         if not (self.snapshot(check_snapshot_id(snapshot)) / MANIFEST).is_file():
             raise LakeError(
                 Problem(
@@ -241,7 +272,7 @@ class SiteLake:
 
     def drop_pointer(self, name: Pointer) -> None:
         """Takes a pointer away, such as `passed` from a snapshot that has changed since."""
-        self._require_lock()
+        self.require_lock()
         with lake_access(self.folder, f"the pointer '{name}' stays"):
             self._pointer_file(name).unlink(missing_ok=True)
             sync(self.folder)
@@ -265,7 +296,8 @@ class SiteLake:
     def _final(self, snapshot: str) -> list[Path]:
         return [self.root / area / self.site / snapshot for area in _KEPT]
 
-    def _require_lock(self) -> None:
+    def require_lock(self) -> None:
+        """Whatever writes calls it: that the lock is held is for the caller to see to."""
         if not self._locked:
             raise RuntimeError(f"the lake of {self.site} is written without its lock")
 
@@ -282,14 +314,15 @@ class SiteLake:
             return "no snapshot was built yet"
         return f"the latest snapshot is still {snapshot}"
 
-    def _remove_leftovers(self) -> tuple[str, ...]:
+    def _remove_leftovers(self, but: str | None = None) -> tuple[str, ...]:
         dead = {self._journal.read_text("utf-8").strip()} if self._journal.exists() else set()
         for area in _AREAS:
             names = _names(self.root / area / self.site)
             dead |= {name.removeprefix(STAGED) for name in names if name.startswith(STAGED)}
-        dead.discard("")
+        dead -= {"", but}
         removed = sorted(snapshot for snapshot in dead if self._remove_run(check_snapshot_id(snapshot)))
-        self._journal.unlink(missing_ok=True)
+        if but is None:
+            self._journal.unlink(missing_ok=True)
         return tuple(removed)
 
     def _remove_run(self, snapshot: str) -> bool:

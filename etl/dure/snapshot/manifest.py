@@ -36,8 +36,23 @@ class InputFile(_Record):
     modified: AwareDatetime
 
 
+class DatabaseInput(_Record):
+    """What a source of a database was read from; `connections` is 1 unless some were lost."""
+
+    server: str
+    query_sha256: Sha256
+    ranges: Count
+    connections: Count
+
+
 class Input(_Record):
     """One source: its columns (the next run notices a lost one), its files, and what became of its rows.
+
+    `base` is the snapshot whose landed rows were gone on from; `rows_before` and `by_changes` are what change files were
+    applied to and what left through them.
+
+    The one file of a source of a database (`database`) is named SOURCE@NAME and tells the bytes of text that came, their
+    digest, and when the reading began.
 
     Not strict, so that it can be made from landing's own record, whose times are text.
     """
@@ -48,6 +63,10 @@ class Input(_Record):
     rows_landed: Count
     rejected: dict[str, Count]
     opted_out: Count
+    rows_before: Count = 0
+    by_changes: dict[str, Count] = {}
+    base: str | None = None
+    database: DatabaseInput | None = None
 
 
 class EngineUsed(_Strict):
@@ -78,8 +97,19 @@ class TableContent(_Strict):
     files: Annotated[tuple[TableFile, ...], Field(min_length=1)]
 
 
+class DeltaFrom(_Strict):
+    """The snapshot from which the rows of untouched persons were copied, and how many persons were mapped anew."""
+
+    snapshot: str
+    persons: Count
+    rows: Count
+
+
 class Manifest(_Strict):
-    """One snapshot. `digest` is that of `tables`, see `snapshot_digest`; `reconciliation` source -> outcome -> rows."""
+    """One snapshot. `digest` is that of `tables`, see `snapshot_digest`; `reconciliation` source -> outcome -> rows.
+
+    `run` is the id of the run that made it, as the ledger has it.
+    """
 
     manifest_version: Literal[1] = 1
     site: str
@@ -96,6 +126,8 @@ class Manifest(_Strict):
     tables: dict[str, TableContent]
     digest: Sha256
     reconciliation: dict[str, dict[str, Count]]
+    run: str | None = None
+    delta: DeltaFrom | None = None
 
     @field_validator("created")
     @classmethod

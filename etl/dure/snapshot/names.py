@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from dure.errors import ConfigurationError, Problem
 
 STAGED = ".staging-"
 _SNAPSHOT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
+_MOMENT = "%Y%m%dT%H%M%SZ"
+_OF_A_RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z(-[0-9]+)?")
 # A file name may have 255 bytes; a Hangul syllable takes three of them.
 _LONGEST_SITE = 200
 
@@ -38,10 +40,15 @@ def check_snapshot_id(snapshot: str) -> str:
 
 
 def snapshot_id(now: datetime, taken: Collection[str] = ()) -> str:
-    """The id of a run that starts at `now`, such as 20260315T023000Z; `-2` and so on follow when it is taken."""
-    first = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    name, number = first, 1
-    while name in taken:
-        number += 1
-        name = f"{first}-{number}"
-    return name
+    """The id of a run that starts at `now`, such as 20260315T023000Z; later in the order of texts than every id taken.
+
+    A second id of one second ends in `-2`. Where the clock was set back, the id is that of the second after the newest.
+    """
+    name = now.astimezone(UTC).strftime(_MOMENT)
+    newest = max((one for one in taken if _OF_A_RUN.fullmatch(one)), default="")
+    if name > newest and name not in taken:
+        return name
+    if name == newest:
+        return f"{name}-2"
+    moment = datetime.strptime(newest[: len(name)], _MOMENT).replace(tzinfo=UTC)
+    return (moment + timedelta(seconds=1)).strftime(_MOMENT)
