@@ -35,6 +35,8 @@ from dure.errors import ConfigurationError, Problem
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+# What Sail, Apache Spark and Arrow say when memory runs out.
+_NO_MEMORY = ("remain available for the total memory pool", "Resources exhausted", "OutOfMemoryError", "malloc of size")
 _SIZE = re.compile(r"^([1-9][0-9]*)([kmgt]?)b?$", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 MINIMUM_JAVA = 17
@@ -90,6 +92,16 @@ class Engine:
     name: str
     version: str
     parallelism: int
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether that is at the bottom of the error: a limit of Sail's, Java's heap, or what the system gives a process."""
+    while error is not None:
+        said = str(error)
+        if isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextmanager

@@ -81,6 +81,12 @@ class DeadlineError(DureError):
     exit_code = ExitCode.DEADLINE
 
 
+class MemoryLimitError(DureError):
+    """The engine has no more of the memory that it may take; the next run goes on with more, or with fewer threads."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
 class IntegrityError(DureError):
     """The rows made do not add up, or keys are not unique: a bug or a case nobody planned for; nothing is published."""
 

@@ -51,6 +51,14 @@ class Server:
         command = [self.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+    def stop(self) -> None:
+        """Ends it at once, as when its machine stops."""
+        _run(self, "pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def start(self) -> None:
+        """Starts it again, with all that it held."""
+        _run(self, "pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "start")
+
 
 @contextmanager
 def running_server(settings: str = "fsync = off\nshared_buffers = 64MB\n") -> Iterator[Server]:
@@ -68,7 +76,7 @@ def running_server(settings: str = "fsync = off\nshared_buffers = 64MB\n") -> It
         try:
             yield server
         finally:
-            _run(server, "pg_ctl", "-D", str(root / "data"), "-m", "immediate", "-w", "stop")
+            server.stop()
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
@@ -84,7 +92,7 @@ def _start(server: Server, settings: str) -> None:
             f"listen_addresses = '127.0.0.1'\nport = {server.port}\nunix_socket_directories = '{server.folder}'\n"
             f"log_statement = all\n{settings}"
         )
-    _run(server, "pg_ctl", "-D", str(data), "-l", str(server.folder / "log"), "-w", "start")
+    server.start()
 
 
 def _run(server: Server, program: str, *arguments: str) -> None:

@@ -16,8 +16,8 @@ from dure.cli import cli
 from dure.errors import ExitCode
 
 TARGETS = [
-    "setup", "demo", "demo-blocked", "demo-center", "run", "check", "fix", "test", "test-spark", "test-all", "bench", "bench-quality", "bench-suggest", "bench-publish",
-    "bench-center", "bench-demo", "bench-athena", "wheelhouse", "clean",
+    "setup", "demo", "demo-blocked", "demo-center", "run", "check", "fix", "test", "test-spark", "test-all", "bench", "bench-delta", "bench-quality", "bench-suggest", "bench-publish",
+    "bench-database", "bench-center", "bench-demo", "bench-athena", "wheelhouse", "clean",
 ]  # fmt: skip
 
 

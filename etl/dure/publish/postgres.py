@@ -18,11 +18,11 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from dure.database_url import Database, database
 from dure.errors import ConfigurationError, Problem, SiteLockedError
 from dure.progress import Progress
 from dure.publish.copying import Row, copy_table
 from dure.publish.cutting import Cutter
-from dure.database_url import Database, database
 from dure.publish.ddl import OmopSchema
 from dure.publish.delivery import DELIVERY_TABLE, Content, Loaded, content, recorded
 from dure.publish.keys import MissingConcepts, add_foreign_keys, add_indices, add_primary_keys

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from dure.errors import ConfigurationError, DureError, IntegrityError, Problem
 from dure.database_url import Database
+from dure.errors import ConfigurationError, DureError, IntegrityError, Problem
 
 _LOST = "the connection was lost"
 _AGAIN = "publish again; what a load left behind is removed then"

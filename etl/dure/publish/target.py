@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from dure.errors import ConfigurationError, Problem
 from dure.database_url import SCHEMES, Database, parsed, private_text
+from dure.errors import ConfigurationError, Problem
 
 TargetKind = Literal["folder", "archive", "postgresql", "duckdb"]
 _ARCHIVES = (".dure", ".tar")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dure.errors import ConfigurationError
 from dure.database_url import database
+from dure.errors import ConfigurationError
 from dure.publish.target import target_of
 
 

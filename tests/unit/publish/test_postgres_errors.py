@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from dure.errors import ConfigurationError, IntegrityError
 from dure.database_url import database
+from dure.errors import ConfigurationError, IntegrityError
 from dure.publish.postgres_errors import explained
 
 DATABASE = database("postgresql://bada@db/cdm")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dure.errors import ConfigurationError, Problem, SourceError
+from dure.errors import ConfigurationError, ExtractNotReadyError, Problem, SourceError
 from dure.quality.gate.policy import Policy, Waiver, read_policy, read_waivers
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def gate_files_too(site_folder: Path) -> Iterator[None]:
             problems += error.problems
     try:
         yield
-    except (ConfigurationError, SourceError) as error:
+    except (ConfigurationError, SourceError, ExtractNotReadyError) as error:
         if not problems:
             raise
         raise ConfigurationError([*error.problems, *problems]) from error
