@@ -19,6 +19,9 @@ class _Record(BaseModel):
 class SourceCount(_Record):
     """One file source: rows read = unreadable + opted out + landed; landed = taken out + goes on; and where those went.
 
+    Where change files came, the rows landed `before` that they were applied to are read too, and `by_changes` are the
+    rows and changes that are no row now: replaced, deleted, superseded and so on, each once.
+
     `outcomes` counts each row that goes on once, by the worst that any entry made of it; `not_claimed` are rows that no
     entry's conditions select, `dropped_by_view` rows that do not come out of the view which reads the source, `folded`
     rows that a view folds into rows of another source, `no_parent` rows that it would fold but for want of that row.
@@ -27,6 +30,8 @@ class SourceCount(_Record):
     source: str
     role: str = "rows"
     read: int
+    before: int = 0
+    by_changes: dict[str, int] = {}
     unreadable: dict[str, int] = {}
     opted_out: int = 0
     landed: int
@@ -105,12 +110,13 @@ class Reconciliation(_Record):
 
     def _source_problems(self) -> Iterator[Problem]:
         for s in self.sources:
+            changed = bool(s.before or s.by_changes)
             yield from _sum(
                 s.source,
-                "rows read",
-                s.read,
-                "landed, unreadable and opted out",
-                s.landed + sum(s.unreadable.values()) + s.opted_out,
+                "rows read and those of before" if changed else "rows read",
+                s.read + s.before,
+                "landed, unreadable, opted out and gone by changes" if changed else "landed, unreadable and opted out",
+                s.landed + sum(s.unreadable.values()) + s.opted_out + sum(s.by_changes.values()),
             )
             out = sum(s.excluded.values()) + s.duplicate + s.merged + sum(s.rejected.values())
             yield from _sum(s.source, "rows landed", s.landed, "taken out and going on", out + s.goes_on)
@@ -142,6 +148,9 @@ class Reconciliation(_Record):
         """(level, name, outcome, reason, count) for every count: the rows of reconciliation.csv."""
         for s in self.sources:
             yield "source", s.source, "read", "", s.read
+            if s.before:
+                yield "source", s.source, "before", "", s.before
+            yield from (("source", s.source, "by_changes", why, n) for why, n in s.by_changes.items())
             yield from (("source", s.source, "unreadable", why, n) for why, n in s.unreadable.items())
             yield "source", s.source, "landed", "", s.landed
             if s.opted_out:

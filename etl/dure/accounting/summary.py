@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dure.accounting.reconciliation import Reconciliation, SourceCount
 
+_COLUMNS = ("read", "before", "mapped", "unmapped", "rejected", "excluded", "changed", "folded")
+
 
 def summary(made: Reconciliation) -> list[str]:
-    """The lines that a person reads: sources, then tables; folded rows have a column where any source has some."""
-    folds = any(s.folded for s in made.sources)
-    names = ("read", "mapped", "unmapped", "rejected", "excluded", *(("folded",) if folds else ()))
+    """The lines that a person reads: sources, then tables.
+
+    Rows that a view folds, rows of before and rows gone by changes have a column where any source has some.
+    """
+    ends = [_ends(s) for s in made.sources]
+    some = {name for name in ("before", "changed", "folded") if any(end[name] for end in ends)}
+    names = [name for name in _COLUMNS if name in some or name not in ("before", "changed", "folded")]
     lines = [f"{'source':22}" + "".join(f"{name:>12}" for name in names)]
     for s in made.sources:
         if s.role == "lookup":
@@ -24,11 +30,13 @@ def summary(made: Reconciliation) -> list[str]:
 
 
 def _ends(s: SourceCount) -> dict[str, int]:
-    """The rows read of one source, and each of them once under what became of it."""
+    """The rows read of one source, those of before, and each of them once under what became of it."""
     rejected = s.outcomes.get("rejected", 0) + sum(s.rejected.values()) + sum(s.unreadable.values())
     excluded = s.outcomes.get("excluded", 0) + sum(s.excluded.values()) + s.duplicate + s.merged + s.opted_out
     return {
         "read": s.read,
+        "before": s.before,
+        "changed": sum(s.by_changes.values()),
         "mapped": s.outcomes.get("mapped", 0),
         "unmapped": s.outcomes.get("unmapped", 0),
         "rejected": rejected + s.not_claimed + s.dropped_by_view + s.no_parent,

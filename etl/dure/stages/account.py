@@ -16,7 +16,7 @@ from dure.accounting.reconciliation import Reconciliation, RuleCount, SourceCoun
 from dure.errors import Problem
 from dure.landing import Landed
 from dure.site.loaded import Site
-from dure.site.spec import FileSource, ViewSource
+from dure.site.spec import LandedSource, ViewSource
 from dure.stages.derive import Derived
 from dure.stages.frames import collected
 from dure.stages.mapping import Mapped
@@ -27,6 +27,8 @@ from dure.stages.source_rows import Counted
 from dure.tables.rule import Rule
 from dure.vocab import Resolution
 from dure.vocab.spreadsheet import write_csv
+
+RECONCILIATION, REJECTS = "reconciliation.json", "rejects.parquet"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def count_rows(
     site: Site, landed: Mapping[str, Landed], prepared: Prepared, mapped: Mapped, rules: RuleRows
 ) -> RowCounts:
     """Everything that is counted by looking at mapped frames again; needs no table of the CDM."""
-    files = [(name, source) for name, source in site.spec.sources.items() if isinstance(source, FileSource)]
+    files = [(name, source) for name, source in site.spec.sources.items() if isinstance(source, LandedSource)]
     sources = each(lambda named: _source(site, *named, landed[named[0]], prepared, mapped), files)
     return RowCounts(list(sources), _lost(mapped, rules))
 
@@ -80,7 +82,10 @@ def reconcile(
         site=site.spec.site.id,
         ignored=dict(site.spec.ignored),
         views=[_view(site, name, prepared) for name, s in site.spec.sources.items() if isinstance(s, ViewSource)],
-        rules=[_rule(rule, prepared, rules.by_rule[rule.folder], rows.lost.get(rule.folder, {})) for rule, _ in mapped],
+        rules=[
+            rule_count(rule, prepared, rules.by_rule.get(rule.folder, []), rows.lost.get(rule.folder, {}))
+            for rule, _ in mapped
+        ],
         sources=rows.sources,
         persons_without_period=left.persons_without_period,
         exposures_without_era=left.without_era,
@@ -114,7 +119,8 @@ def _lost(mapped: Mapped, rules: RuleRows) -> dict[str, dict[str, int]]:
     return found
 
 
-def _rule(rule: Rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> RuleCount:
+def rule_count(rule: Rule, prepared: Prepared, rows: list[Row], lost: dict[str, int]) -> RuleCount:
+    """What became of the rows of one entry; `rows` are its counting rows, `lost` what it lost by moving rows."""
     counted = prepared.counted[rule.source]
     rows_in = counted.goes_on
     selected = counted.selected[rule.folder]
@@ -174,13 +180,15 @@ def _goes_on(site: Site, name: str, prepared: Prepared) -> int:
 
 
 def _source(
-    site: Site, name: str, source: FileSource, landed: Landed, prepared: Prepared, mapped: Mapped
+    site: Site, name: str, source: LandedSource, landed: Landed, prepared: Prepared, mapped: Mapped
 ) -> SourceCount:
     counted = prepared.counted[name]
     made = SourceCount(
         source=name,
         role=source.role,
         read=landed.rows_read,
+        before=landed.rows_before,
+        by_changes=dict(landed.by_changes),
         unreadable=dict(landed.rejected),
         opted_out=landed.opted_out,
         landed=counted.rows,
@@ -269,11 +277,11 @@ def mapping_problems(resolution: Resolution, reports: Path) -> list[Problem]:
 def write_rejects(mapped: Mapped, reports: Path) -> None:
     """rejects.parquet in the reports folder, where there is any entry."""
     if mapped:
-        pq.write_table(counts.rejects(mapped).toArrow(), reports / "rejects.parquet")
+        pq.write_table(counts.rejects(mapped).toArrow(), reports / REJECTS)
 
 
 def write_evidence(made: Reconciliation, reports: Path, resolved: Path) -> None:
     """reconciliation.json and .csv, resolved_codes.parquet in the reports folder."""
-    (reports / "reconciliation.json").write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (reports / RECONCILIATION).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     write_csv(reports / "reconciliation.csv", ["level", "name", "outcome", "reason", "rows"], made.lines())
     pq.write_table(pq.read_table(resolved).drop(["description"]), reports / "resolved_codes.parquet")

@@ -23,6 +23,7 @@ class Early:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="early")
         self._begun: dict[str, Future[Any]] = {}
+        self._writes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -32,11 +33,24 @@ class Early:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def begin(self, name: str, make: Callable[[], object]) -> None:
-        """Starts `make` in the background; what it gives, or its error, is kept for `result`."""
+    def begin(self, name: str, make: Callable[[], object], writes: str = "") -> None:
+        """Starts `make` in the background; what it gives, or its error, is kept for `result`.
+
+        `writes` is the area of the run's folders in which it makes files (work, reports), if in any.
+        """
         self._begun[name] = self._pool.submit(make)
+        self._writes[name] = writes
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """The areas in which work that nobody has asked for yet may still make files."""
+        return frozenset(self._writes[name] for name in self._begun)
 
     def result(self, name: str, make: Callable[[], Made]) -> Made:
         """What the work of this name gave; done here and now if nobody began it."""
-        begun: Future[Made] | None = self._begun.pop(name, None)
-        return make() if begun is None else begun.result()
+        begun: Future[Made] | None = self._begun.get(name)
+        if begun is None:
+            return make()
+        made = begun.result()
+        del self._begun[name]
+        return made

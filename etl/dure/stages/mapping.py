@@ -16,10 +16,10 @@ from dure.cdm.roles import REFERENCE_TABLES, REFERRED_TO, roles
 from dure.errors import ConfigurationError, Problem
 from dure.progress import Progress
 from dure.site.values import EventRow
-from dure.stages.frames import stored
+from dure.stages.frames import restored, stored
 from dure.stages.parallel import each
 from dure.stages.prepare import Prepared
-from dure.stages.visits import merge_stays
+from dure.stages.visits import mapped_folder, merge_stays
 from dure.tables.evaluate import evaluate
 from dure.tables.links import rows_made, rows_of_one, view_row
 from dure.tables.merge import merged
@@ -34,15 +34,37 @@ _ROLE_OF = {table: role for role, table in REFERENCE_TABLES.items() if role != "
 _MAY_OPT_OUT = ("person", "visit_occurrence", "visit_detail", "specimen", "note", "episode")
 
 
-def map_rules(
+def map_entities(
     session: SparkSession, rules: Sequence[Rule], prepared: Prepared, shared: Shared, work: Path, progress: Progress
+) -> tuple[Mapped, Lookups]:
+    """The mapped frames of rules whose tables others refer to and that refer to no rows, and the lookups of these tables."""
+    lookups = Lookups()
+    done: Mapped = []
+    for table in REFERRED_TO:
+        own = [rule for rule in rules if rule.table == table]
+        for rule in own:
+            done.append(_map(session, rule, done, prepared, shared, lookups, work, progress))
+        if own:
+            lookups = _with_lookup(session, lookups, table, done, prepared, work)
+    return done, lookups
+
+
+def map_rules(
+    session: SparkSession,
+    rules: Sequence[Rule],
+    prepared: Prepared,
+    shared: Shared,
+    work: Path,
+    progress: Progress,
+    known: Lookups | None = None,
 ) -> Mapped:
     """The mapped frames of all rules, read back from folders in `work`; rules must come in the order of `rules_of`.
 
+    `known` are lookups of tables of which no rule is given here.
     Tables that others refer to come first, one after the other; the rest only look things up and run side by side.
     Entries that link to what their own row became elsewhere come last, and after them what refers to their records.
     """
-    lookups = Lookups()
+    lookups = known or Lookups()
     done: Mapped = []
     late = [table for table in REFERRED_TO if any(_rows_named(rule) for rule in rules if rule.table == table)]
     for table in REFERRED_TO:
@@ -87,6 +109,12 @@ def map_rules(
                 done.append(link(rule))
         lookups = _with_lookup(session, lookups, table, done, prepared, work)
     return done + list(each(link, linking))
+
+
+def restored_rules(session: SparkSession, rules: Sequence[Rule], order: Sequence[str], work: Path) -> Mapped:
+    """The mapped frames that `map_rules` left in `work`, in the order of these rule folders."""
+    named = {rule.folder: rule for rule in rules}
+    return [(named[folder], restored(session, mapped_folder(work, folder))) for folder in order]
 
 
 def _refers_to(rule: Rule, tables: Sequence[str]) -> bool:
@@ -257,7 +285,8 @@ def _lost_keys(lost: DataFrame, table: str, opted_out: bool) -> DataFrame:
         columns.append(nothing.alias("person_id"))
     if table in _MAY_OPT_OUT:
         columns.append(F.lit(opted_out).alias("opted_out"))
-    return lost.select(*columns).distinct()
+    # Distinct before the hash: Sail panics when it hashes a column of a file that has one value in several rows.
+    return lost.select("_key").distinct().select(*columns)
 
 
 def _details_follow_visits(done: Mapped) -> bool:

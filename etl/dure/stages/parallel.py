@@ -13,8 +13,13 @@ Made = TypeVar("Made")
 WORKERS = 3
 
 
-def each(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """What `make` gives for each item, in the order of the items; the first error ends it, and what waits is dropped."""
+def each(
+    make: Callable[[Item], Made], items: Iterable[Item], stop: Callable[[], object] | None = None
+) -> Iterator[Made]:
+    """What `make` gives for each item, in the order of the items; the first error ends it, and what waits is dropped.
+
+    `stop` is called when it ends, so that what runs on for long may end too.
+    """
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting = [pool.submit(make, item) for item in items]
         try:
@@ -23,3 +28,5 @@ def each(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
         finally:
             for future in waiting:
                 future.cancel()
+            if stop is not None:
+                stop()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
 from dure.site.loaded import Site
-from dure.site.spec import FileSource
+from dure.site.spec import LandedSource
 from dure.stages.early import Early
 from dure.stages.parallel import each
-from dure.stages.source_rows import Counted, source_rows
-from dure.stages.view_rows import view_rows
+from dure.stages.source_rows import Counted, rows_going_on, source_rows
+from dure.stages.view_rows import view_rows, written_view
 from dure.tables.cells import Reading
 from dure.tables.rule import Rule
 
@@ -44,14 +44,19 @@ def prepare(
     landed: Mapping[str, Path],
     work: Path,
     early: Early,
+    views: Collection[str] | None = None,
 ) -> Prepared:
-    """Frames for every source and view, with one or two aggregates each; fates and views are written to `work`.
+    """Frames for every landed source and view, with one or two aggregates each; fates and views are written to `work`.
 
-    `early` may have begun with a source, under its name, when it was landed.
+    `early` may have begun with a source, under its name, when it was landed. With `views` only those are made.
     """
-    files = [(name, source) for name, source in site.spec.sources.items() if isinstance(source, FileSource)]
+    files = [
+        (name, source)
+        for name, source in site.spec.sources.items()
+        if isinstance(source, LandedSource) and name in landed
+    ]
 
-    def read(named: tuple[str, FileSource]) -> tuple[DataFrame, Counted, DataFrame | None]:
+    def read(named: tuple[str, LandedSource]) -> tuple[DataFrame, Counted, DataFrame | None]:
         name, source = named
         own = [rule for rule in rules if rule.source == name]
         return early.result(name, lambda: source_rows(session, name, source, own, reading, landed[name], work))
@@ -65,8 +70,31 @@ def prepare(
         if lost is not None:
             rejected[name] = lost
     for name in site.views:
+        if views is not None and name not in views:
+            continue
         frames[name], counted[name] = view_rows(session, site, name, rules, reading, frames, counted, opted_out, work)
     return Prepared(frames, rejected, counted, opted_out)
+
+
+def restored(
+    session: SparkSession,
+    site: Site,
+    reading: Reading,
+    landed: Mapping[str, Path],
+    work: Path,
+    counted: Mapping[str, Counted],
+) -> Prepared:
+    """What `prepare` gave in another process, from the files that it left; the engine is asked for no count."""
+    frames: dict[str, DataFrame] = {}
+    rejected: dict[str, DataFrame] = {}
+    for name, source in site.spec.sources.items():
+        if isinstance(source, LandedSource):
+            frames[name], lost = rows_going_on(session, name, source, reading, landed[name], work)
+            if lost is not None:
+                rejected[name] = lost
+    for name in site.views:
+        frames[name] = written_view(session, name, work)
+    return Prepared(frames, rejected, counted, _opted_out(session, landed))
 
 
 def _opted_out(session: SparkSession, landed: Mapping[str, Path]) -> dict[str, DataFrame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from dure.site.loaded import Site
 from dure.site.values import CodedColumn, Concept, FirstCoded
@@ -21,6 +22,20 @@ from dure.tables.keys import key_text_of
 from dure.tables.routing import EVENT_TABLES
 from dure.tables.rule import Rule
 from dure.vocab import Resolution, VocabularyStore, resolve
+from dure.vocab.resolution import REQUEST, TARGETS, MappingProblem, Target, problems_frame, targets_frame
+
+# The resolved map of a run, in its work folder.
+RESOLVED = "resolved.parquet"
+# ... and the codes that were asked for.
+ASKED_FILE = "asked.parquet"
+ASKED = pa.schema(
+    [
+        pa.field("rule", pa.string()),
+        pa.field("alternative", pa.int32()),
+        *(pa.field(name, pa.string()) for name in (*codes.REQUEST, "description")),
+        pa.field("records", pa.int64()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -42,20 +57,70 @@ def resolve_codes(
     work: Path,
 ) -> ResolvedCodes:
     """Asks all sources in one action which codes they hold, resolves them and writes `work/resolved.parquet`."""
+    return resolve_requests(session, site, rules, reading, asked_codes(rules, reading, prepared), store, work)
+
+
+def asked_codes(rules: list[Rule], reading: Reading, prepared: Prepared) -> pa.Table:
+    """ASKED: how many rows ask for each code, by entry, alternative and description; one action for all entries."""
     asked: list[DataFrame] = []
     for rule in rules:
-        alternatives = [
-            one
-            for value in codes.coded_roles(rule.entry, rule.table).values()
-            for one in codes.alternatives(value, reading)
-        ]
-        asked += codes.requests(prepared.frames[rule.source], alternatives)
-    requests = _collected(asked)
+        found = codes.requests(prepared.frames[rule.source], alternatives_of(rule, reading))
+        asked += [one.select(F.lit(rule.folder).alias("rule"), "*") for one in found]
+    if not asked:
+        return ASKED.empty_table()
+    return reduce(lambda a, b: a.unionByName(b), asked).toArrow().select(ASKED.names).cast(ASKED)
+
+
+def alternatives_of(rule: Rule, reading: Reading) -> list[codes.Alternative]:
+    """The alternatives of all coded values of an entry, in order."""
+    values = codes.coded_roles(rule.entry, rule.table).values()
+    return [one for value in values for one in codes.alternatives(value, reading)]
+
+
+def resolve_requests(
+    session: SparkSession,
+    site: Site,
+    rules: list[Rule],
+    reading: Reading,
+    asked: pa.Table,
+    store: VocabularyStore,
+    work: Path,
+) -> ResolvedCodes:
+    """Resolves what `asked_codes` found and writes `work/resolved.parquet`, in the order of the requests."""
+    requests = _requests(asked)
     resolution = resolve(requests[list(codes.REQUEST)].drop_duplicates(), site.vocabularies, store, site.local_concepts)
     _add_local_concepts(resolution, site)
-    targets = resolution.targets
-    path = work / "resolved.parquet"
-    pq.write_table(_keyed(resolution, _descriptions(requests)), path)
+    pq.write_table(_keyed(resolution, _descriptions(requests)), work / RESOLVED)
+    pq.write_table(asked, work / ASKED_FILE, compression="zstd")
+    return resolved_codes_of(session, rules, reading, store, work, resolution)
+
+
+def restored(
+    session: SparkSession,
+    rules: list[Rule],
+    reading: Reading,
+    store: VocabularyStore,
+    work: Path,
+    problems: Iterable[MappingProblem],
+) -> ResolvedCodes:
+    """What `resolve_codes` gave in another process, from the map that it wrote and the problems that it told."""
+    written = pq.read_table(work / RESOLVED, columns=TARGETS.names).to_pylist()
+    width = len(REQUEST)
+    rows = [tuple(row.values()) for row in written]
+    targets = targets_frame((row[:width], Target(*row[width:])) for row in rows)
+    return resolved_codes_of(session, rules, reading, store, work, Resolution(targets, problems_frame(problems)))
+
+
+def resolved_codes_of(
+    session: SparkSession,
+    rules: list[Rule],
+    reading: Reading,
+    store: VocabularyStore,
+    work: Path,
+    resolution: Resolution,
+) -> ResolvedCodes:
+    """A resolution whose map stands in the work folder, as the engine sees it."""
+    targets, path = resolution.targets, work / RESOLVED
     dated = bool(targets["valid_start"].notna().any() or targets["valid_end"].notna().any())
     fixed = _fixed_concepts(rules, reading)
     known = store.concepts(fixed) if fixed else pd.DataFrame({"concept_id": [], "domain_id": []})
@@ -74,11 +139,20 @@ def _add_local_concepts(resolution: Resolution, site: Site) -> None:
     targets.loc[unknown, "source_concept_id"] = pd.Series(own, index=targets.index)[unknown]
 
 
-def _collected(asked: list[DataFrame]) -> pd.DataFrame:
-    if not asked:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*codes.REQUEST, "description", "records")})
-    found: pd.DataFrame = reduce(lambda a, b: a.unionByName(b), asked).toArrow().to_pandas()
-    return found
+def _requests(asked: pa.Table) -> pd.DataFrame:
+    """One row a (rule, alternative, request), sorted by request: `description` and `records`.
+
+    The description is the one that most of the records have: a word that somebody typed once names no code.
+    """
+    frame: pd.DataFrame = asked.to_pandas()
+    by = ["rule", "alternative", *codes.REQUEST]
+    frame = frame.assign(told=frame["records"].where(frame["description"].notna(), 0))
+    frame = frame.sort_values(["told", "description"], kind="stable")
+    found = frame.groupby(by, dropna=False, sort=False).agg(
+        description=("description", "last"), records=("records", "sum")
+    )
+    made = found.reset_index()
+    return made.sort_values([*codes.REQUEST, "rule", "alternative"], na_position="first").reset_index(drop=True)
 
 
 def _descriptions(requests: pd.DataFrame) -> dict[str, str]:

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Outcome
-from dure.site.spec import FileSource
-from dure.stages.frames import collected, stored
+from dure.site.spec import LandedSource
+from dure.stages.frames import collected, restored, stored
 from dure.tables import cells, sources
 from dure.tables.cells import Reading
 from dure.tables.rule import Rule
@@ -35,7 +35,7 @@ class Counted:
 def source_rows(
     session: SparkSession,
     name: str,
-    source: FileSource,
+    source: LandedSource,
     rules: Sequence[Rule],
     reading: Reading,
     folder: Path,
@@ -47,17 +47,30 @@ def source_rows(
         row["rows"], {x.rule: row[f"x_{x.rule}"] for x in source.exclude}, row["keyed"], row["distinct"]
     )
     counted = Counted(rows=found.rows, excluded={rule: n for rule, n in found.excluded.items() if n})
-    fates, lost = None, None
     if found.repeats:
-        fates = stored(session, sources.fates(landed, source, reading), work / "fates" / name)
+        fates = stored(session, sources.fates(landed, source, reading), _fates_folder(work, name))
         by_fate = fates.groupBy("_outcome", "_reason").agg(F.count(F.lit(1)).alias("rows"))
         for fate in collected(by_fate, "_outcome", "_reason"):
             if fate["_outcome"] != Outcome.WRITTEN.value:
                 counted.fates[fate["_outcome"], fate["_reason"] or ""] = fate["rows"]
-        lost = fates.where(F.col("_outcome") == Outcome.REJECTED.value)
-    frame = sources.going_on(landed, source, reading, fates)
+    frame, lost = rows_going_on(session, name, source, reading, folder, work)
     count_selected(frame, rules, reading, counted)
     return frame, counted, lost
+
+
+def rows_going_on(
+    session: SparkSession, name: str, source: LandedSource, reading: Reading, folder: Path, work: Path
+) -> tuple[DataFrame, DataFrame | None]:
+    """The rows of a landed source that go on, and those that its fates reject; from what `source_rows` left in files."""
+    landed = session.read.parquet(str(folder))
+    written = _fates_folder(work, name)
+    fates = restored(session, written) if written.is_dir() else None
+    lost = fates.where(F.col("_outcome") == Outcome.REJECTED.value) if fates is not None else None
+    return sources.going_on(landed, source, reading, fates), lost
+
+
+def _fates_folder(work: Path, name: str) -> Path:
+    return work / "fates" / name
 
 
 def count_selected(frame: DataFrame, rules: Sequence[Rule], reading: Reading, counted: Counted) -> None:

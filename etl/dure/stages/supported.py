@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dure.cdm.roles import REFERRED_TO
 from dure.errors import ConfigurationError, Problem
 from dure.site.loaded import Site
-from dure.site.spec import FileSource
+from dure.site.spec import LandedSource
 
 
 def check_supported(site: Site) -> None:
@@ -24,7 +24,7 @@ def _problems(site: Site) -> Iterator[Problem]:
         if (
             table in REFERRED_TO
             and entry.key is None
-            and isinstance(source, FileSource)
+            and isinstance(source, LandedSource)
             and source.keep
             and source.keep.all
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame
 
 from dure.accounting.code_counts import code_counts, units_seen
 from dure.site.loaded import Site
@@ -37,6 +37,25 @@ from dure.vocab.spreadsheet import write_csv
 from dure.vocab.worklist import COLUMNS, WORKLIST_FILE, worklist
 
 COVERAGE_FILE = "coverage.csv"
+# What the engine counts, and in which types.
+RECORDS = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("rule", "role")),
+        pa.field("resolved_row", pa.int32()),
+        pa.field("code", pa.string()),
+        pa.field("concept_id", pa.int32()),
+        pa.field("year", pa.int32()),
+        pa.field("records", pa.int64()),
+    ]
+)
+UNITS = pa.schema(
+    [
+        pa.field("rule", pa.string()),
+        pa.field("resolved_row", pa.int32()),
+        *(pa.field(name, pa.string()) for name in ("code", "unit")),
+        pa.field("records", pa.int64()),
+    ]
+)
 # What the resolved map says of a code, in CODE_RECORDS.
 _RESOLVED = (
     *REQUEST, "description", "source_concept_id", "target_concept_id", "targets", "domain_id", "status", "equivalence",
@@ -44,23 +63,47 @@ _RESOLVED = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class CountedCodes:
+    """What the engine counted of codes: rows of `code_counts` and of `units_seen`; `resolved_row` is of one resolved map."""
+
+    records: pa.Table
+    units: pa.Table
+
+
+def counted_codes(mapped: Mapped) -> CountedCodes:
+    """The records of each code, and of each code without a concept by unit."""
+    records, units = code_counts(mapped), units_seen(mapped)
+    return CountedCodes(
+        RECORDS.empty_table() if records is None else records.toArrow().select(RECORDS.names).cast(RECORDS),
+        UNITS.empty_table() if units is None else units.toArrow().select(UNITS.names).cast(UNITS),
+    )
+
+
 def write_terminology(
-    site: Site, mapped: Mapped, resolution: Resolution, store: VocabularyStore, resolved: Path, reports: Path
+    site: Site,
+    rules: Sequence[Rule],
+    counted: CountedCodes,
+    resolution: Resolution,
+    store: VocabularyStore,
+    resolved: Path,
+    reports: Path,
 ) -> None:
     """code_records.parquet, coverage.csv and worklist.csv in the reports folder; `resolved` is the run's resolved map."""
     codes = resolved_codes(resolution)
     descriptions = pq.read_table(resolved, columns=["description"]).column("description")
     common = common_targets(codes, site.vocabularies, store, site.local_concepts)
     table = _told(codes, descriptions, common)
-    rules = {rule.folder: rule for rule, _ in mapped}
-    counted = code_counts(mapped)
+    by_folder = {rule.folder: rule for rule in rules}
     records = (
-        code_records(_records(counted.toArrow(), table, rules)) if counted is not None else CODE_RECORDS.empty_table()
+        code_records(_records(counted.records, table, by_folder))
+        if counted.records.num_rows
+        else CODE_RECORDS.empty_table()
     )
     pq.write_table(records, reports / CODE_RECORDS_FILE, compression="zstd")
     by = [name for name in GROUPS if name != "site"]
     write_csv(reports / COVERAGE_FILE, (*by, *COUNTS), (row.values() for row in coverage(records, by)))
-    write_csv(reports / WORKLIST_FILE, COLUMNS, worklist(records, _units(units_seen(mapped), codes, rules)))
+    write_csv(reports / WORKLIST_FILE, COLUMNS, worklist(records, _units(counted.units, codes, by_folder)))
 
 
 def _told(
@@ -132,11 +175,11 @@ def _looked_up(keys: pa.ChunkedArray, values: Mapping[str, str | None]) -> pa.Ch
 
 
 def _units(
-    seen: DataFrame | None, codes: Sequence[ResolvedCode], rules: Mapping[str, Rule]
+    seen: pa.Table, codes: Sequence[ResolvedCode], rules: Mapping[str, Rule]
 ) -> dict[tuple[str | None, ...], dict[str, int]]:
     """The records of each code without a concept by unit, by (source, table, role and the five parts of the request)."""
     units: dict[tuple[str | None, ...], dict[str, int]] = {}
-    for row in seen.toArrow().to_pylist() if seen is not None else []:
+    for row in seen.to_pylist():
         rule, number = rules[row["rule"]], row["resolved_row"]
         request = (None, row["code"], None, None, None) if number is None else codes[number].request
         known = units.setdefault((rule.source, rule.table, "code", *request), {})

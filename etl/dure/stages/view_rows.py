@@ -14,7 +14,7 @@ from dure.errors import ConfigurationError, Problem
 from dure.site.columns import check_columns
 from dure.site.loaded import Site
 from dure.site.spec import ViewSource
-from dure.stages.frames import stored
+from dure.stages.frames import restored, stored
 from dure.stages.rules import source_key
 from dure.stages.source_rows import Counted, count_selected
 from dure.tables import views
@@ -53,6 +53,15 @@ def _without_parent(
     return {reason: n for reason, n in found.items() if n}
 
 
+def written_view(session: SparkSession, name: str, work: Path) -> DataFrame:
+    """The rows of a view that `view_rows` wrote."""
+    return restored(session, _view_folder(work, name))
+
+
+def _view_folder(work: Path, name: str) -> Path:
+    return work / "views" / name
+
+
 def view_rows(
     session: SparkSession,
     site: Site,
@@ -78,7 +87,7 @@ def view_rows(
     if missing:
         raise ConfigurationError(missing)
     try:
-        written = stored(session, frame, work / "views" / name)
+        written = stored(session, frame, _view_folder(work, name))
     except PySparkException as error:
         raise _refused(where, error) from None
     row = views.view_counts(written).collect()[0]

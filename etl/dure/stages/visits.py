@@ -64,8 +64,20 @@ def merge_stays(session: SparkSession, mapped: Mapped, policy: Sequence[Merge], 
     if not members:
         return mapped, 0
     stays = len(pq.read_table(folder, columns=["into"])["into"].unique())
-    after = [(rule, stored(session, _applied(frame, found), work / f"{rule.folder}-stays")) for rule, frame in mapped]
+    after = [
+        (rule, stored(session, _applied(frame, found), _stays_folder(work, rule.folder))) for rule, frame in mapped
+    ]
     return after, members - stays
+
+
+def mapped_folder(work: Path, rule: str) -> Path:
+    """Where a rule's mapped frame lies: that of visits apart, once stays were put together."""
+    merged = _stays_folder(work, rule)
+    return merged if merged.is_dir() else work / rule
+
+
+def _stays_folder(work: Path, rule: str) -> Path:
+    return work / f"{rule}-stays"
 
 
 def _members(mapped: Mapped, policy: list[visits.Joining]) -> DataFrame:

@@ -114,18 +114,13 @@ def coded_roles(entry: Entry, table: str) -> dict[str, object]:
 
 
 def requests(frame: DataFrame, asked: Sequence[Alternative]) -> list[DataFrame]:
-    """For each alternative that asks: one row a distinct request with `description` and `records`.
-
-    The description is the one that most of the records have: a word that somebody typed once names no code.
+    """For each alternative that asks: one row a distinct request and description, with `records` and the `alternative`.
 
     The frame is a source after exclusions.  Each reads only its own columns; the caller unites them in one action.
     """
     nothing = F.lit(None).cast("string")
-    # One order for both engines: most records first, then the text itself; what is empty describes nothing.
-    counted = F.concat(F.lpad(F.col("records").cast("string"), 19, "0"), F.col("description"))
-    precedence = F.when(F.col("description").isNotNull(), counted)
     found = []
-    for one in asked:
+    for number, one in enumerate(asked):
         if one.request is None:
             continue
         parts = dict(zip(REQUEST, one.request, strict=True))
@@ -138,11 +133,12 @@ def requests(frame: DataFrame, asked: Sequence[Alternative]) -> list[DataFrame]:
             (coded.where(F.col("code").isNotNull()) if "code" in varying else coded)
             .groupBy(*varying, "description")
             .agg(F.count(F.lit(1)).alias("records"))
-            .groupBy(*varying)
-            .agg(F.max_by("description", precedence).alias("description"), F.sum("records").alias("records"))
-            # Nothing to group by and no rows: one row that counts none.
-            .where(F.col("records").isNotNull())
-            .select(*[fixed[n].cast("string").alias(n) if n in fixed else n for n in REQUEST], "description", "records")
+            .select(
+                *[fixed[n].cast("string").alias(n) if n in fixed else n for n in REQUEST],
+                "description",
+                "records",
+                F.lit(number).alias("alternative"),
+            )
         )
     return found
 

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from dure.accounting.reasons import Outcome, Reason
-from dure.site.spec import FileSource
+from dure.site.spec import LandedSource
 from dure.tables.cells import Reading, cell, condition
 
 FIRST = "0"  # the occurrence of a row that shares its key with no other
@@ -33,7 +33,7 @@ class Profile:
         return self.distinct < self.keyed
 
 
-def exclusion(source: FileSource, reading: Reading) -> Column:
+def exclusion(source: LandedSource, reading: Reading) -> Column:
     """The name of the first exclusion rule that takes a row, or NULL."""
     name: Column = F.lit(None).cast("string")
     for rule in reversed(source.exclude):
@@ -41,7 +41,7 @@ def exclusion(source: FileSource, reading: Reading) -> Column:
     return name
 
 
-def profile(landed: DataFrame, source: FileSource, reading: Reading) -> DataFrame:
+def profile(landed: DataFrame, source: LandedSource, reading: Reading) -> DataFrame:
     """One row: `rows`, `keyed` and `distinct` (of rows that no rule excludes), and `x_RULE` for each exclusion."""
     by = exclusion(source, reading)
     kept = F.when(by.isNull() & F.col("_key").isNotNull(), F.xxhash64(F.col("_key")))
@@ -53,7 +53,7 @@ def profile(landed: DataFrame, source: FileSource, reading: Reading) -> DataFram
     )
 
 
-def fates(landed: DataFrame, source: FileSource, reading: Reading) -> DataFrame:
+def fates(landed: DataFrame, source: LandedSource, reading: Reading) -> DataFrame:
     """One row a landed row whose key occurs more than once: `_file`, `_row`, `_key`, `_n`, `_outcome`, `_reason`.
 
     Rows with one key: identical ones are duplicates of the first; others are all rejected, unless the spec says which
@@ -93,12 +93,12 @@ def _sharing(rows: DataFrame) -> DataFrame:
     return rows.join(shared, F.col("_key") == F.col("_shared_key"), "inner")
 
 
-def _keep_columns(source: FileSource) -> list[str]:
+def _keep_columns(source: LandedSource) -> list[str]:
     keep = source.keep
     return list(keep.first or keep.last or keep.all or []) if keep else []
 
 
-def _order(source: FileSource, wanted: list[str]) -> list[Column]:
+def _order(source: LandedSource, wanted: list[str]) -> list[Column]:
     """Deterministic whatever the order of lines: the declared columns, then the content; identical rows are equal."""
     last = bool(source.keep and source.keep.last)
     declared = [F.col(f"_by{i}") for i in range(len(wanted))]
@@ -111,7 +111,7 @@ def _fate(rows: DataFrame, outcome: Column, reason: Column, number: Column | Non
     return rows.select("_file", "_row", "_key", n.alias("_n"), outcome.alias("_outcome"), reason.alias("_reason"))
 
 
-def going_on(landed: DataFrame, source: FileSource, reading: Reading, known_fates: DataFrame | None) -> DataFrame:
+def going_on(landed: DataFrame, source: LandedSource, reading: Reading, known_fates: DataFrame | None) -> DataFrame:
     """The rows that views and entries see, with their occurrence `_n`."""
     frame = landed.where(exclusion(source, reading).isNull()) if source.exclude else landed
     if known_fates is None:
