@@ -29,10 +29,10 @@ def running(request: pytest.FixtureRequest) -> Iterator[Engine]:
 def test_nights_of_changes(running: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dure.run.delta.compared.MOST", 1.0)
     vocabulary = load_athena(TESTS / "scenarios/vocabulary", tmp_path / "stores").folder
-    hospital = Hospital.drawn(21, 8)
+    hospital = Hospital.drawn(21, 6)
     hospital.write(tmp_path)
     run_night(tmp_path, hospital, running, vocabulary)
-    for happens in (hospital.add_person, hospital.remap):
+    for happens in (hospital.add_person, hospital.remap) if running.name == "sail" else (hospital.remap,):
         happens()
         hospital.change(2)
         hospital.write(tmp_path)

@@ -33,8 +33,10 @@ def listens(port: int) -> bool:
 
 
 @pytest.fixture
-def submitted(repository: Path, tmp_path: Path) -> Iterator[int]:
+def submitted(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of the server that the guide's command submits, on this machine in place of a cluster."""
+    for name in [name for name in os.environ if name.startswith(("SPARK_", "PYSPARK_"))]:
+        monkeypatch.delenv(name)  # a session before in this process leaves its address and its token behind
     text = (repository / "docs/guide/systems.md").read_text("utf-8").replace("\\\n", " ")
     (line,) = re.findall(r"^spark-submit .*$", text, re.MULTILINE)
     port = free_port()

@@ -58,7 +58,7 @@ def test_a_night_of_some_changes(sail: Engine, vocabulary: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=4, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.integers(0, 1 << 30), st.integers(1, 12), st.lists(st.sampled_from([0, 1, 2, 3, 6]), min_size=1, max_size=3))
 def test_nights_in_which_anything_happens(
     sail: Engine, vocabulary: Path, seed: int, persons: int, nights: list[int]
