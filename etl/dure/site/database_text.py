@@ -32,13 +32,9 @@ _FORMS = "env:NAME, file:/PATH or a URL without a password"
 def wrong_connection(text: str) -> tuple[str, str] | None:
     """What is wrong with a connection, and what to do; nothing of the text is repeated, as it may hold a password."""
     if text.startswith("env:"):
-        return (
-            None if _ENV.fullmatch(text) else ("env: without the name of an environment variable", "e.g. env:LAB_DB")
-        )
+        return None if _ENV.fullmatch(text) else ("env: without the name of an environment variable", "e.g. env:LAB_DB")
     if text.startswith("file:"):
-        return (
-            None if _FILE.fullmatch(text) else ("file: without a path", "e.g. file:/etc/dure/lab_db, with mode 0600")
-        )
+        return None if _FILE.fullmatch(text) else ("file: without a path", "e.g. file:/etc/dure/lab_db, with mode 0600")
     scheme = _SCHEME.match(text)
     if scheme is None:
         return "this does not say where a database is", f"expected {_FORMS}"
