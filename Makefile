@@ -84,7 +84,8 @@ bench-publish: $(INSTALLED)  ## rate and memory of `dure publish` against a plai
 bench-database: $(INSTALLED)  ## rows a second of a source in PostgreSQL against its own COPY (ARGS='--rows 10000000')
 	$(PY) benchmarks/database.py $(ARGS)
 
-bench-center: $(INSTALLED)  ## time and memory of `dure center report` over 43 generated hospitals
+bench-center: $(INSTALLED)  ## 43 hospitals at the center: packages received and reported, and large summaries compared
+	$(PY) benchmarks/center_packages.py
 	$(PY) benchmarks/center.py $(ARGS)
 
 bench-demo: $(INSTALLED)  ## rows a second and memory of `dure demo generate` (ARGS='--patients 200000')

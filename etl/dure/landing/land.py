@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from dure.errors import ExtractNotReadyError, IntegrityError, Problem, SourceError
@@ -23,7 +22,6 @@ from dure.progress import Progress
 from dure.site.spec import Defaults, FileSource
 
 # Where files land before change files are applied to them; no source has such a name.
-ARRIVING = "_arriving"
 
 
 def land_source(
@@ -68,9 +66,7 @@ def land_source(
     except OSError as error:
         raise cannot_write(out, error) from error
     finally:
-        shutil.rmtree(out / ARRIVING / name, ignore_errors=True)
-        with suppress(OSError):  # other sources may be on their way
-            (out / ARRIVING).rmdir()
+        shutil.rmtree(_arriving(out, name), ignore_errors=True)
     ends = landed.rows_landed + sum(landed.rejected.values()) + landed.opted_out + sum(landed.by_changes.values())
     if landed.rows_read + landed.rows_before != ends:
         found = f"{landed.rows_read:,} rows read and {landed.rows_before:,} from before, but {ends:,} accounted for"
@@ -127,7 +123,7 @@ class _SourceLanding:
 
     @property
     def _arriving(self) -> Path:
-        return self._out / ARRIVING / self.layout.source
+        return _arriving(self._out, self.layout.source)
 
     def _left_over(self, found: Found) -> tuple[InputFile, ...]:
         """The full files, where they are those from which rows came that were changed since: they would undo the changes."""
@@ -245,3 +241,8 @@ def of_new_columns(layout: Layout, new: tuple[str, ...]) -> list[Problem]:
     """A warning for the columns that the snapshot before did not have."""
     do = "map them, or name them under left_out"
     return [Problem(layout.where, f"new columns: {', '.join(new)}", do)] if new else []
+
+
+def _arriving(out: Path, name: str) -> Path:
+    """Where full files of a night with changes wait for these; each source has its own, as they land side by side."""
+    return out / f"_arriving-{name}"
