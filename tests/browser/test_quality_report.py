@@ -97,7 +97,7 @@ def test_search_and_filters_choose_rows(english: Opened) -> None:
     page.get_by_label("Search").fill("no such check")
     assert page.locator("#shown").inner_text() == "No check fits."
     page.get_by_role("button", name="Clear filters").click()
-    page.wait_for_function("document.getElementById('shown').textContent === '2,002 of 2,002 checks'")
+    page.locator("#shown", has_text="2,002 of 2,002 checks").wait_for()
     assert len(english.rows()) == 100
     page.get_by_role("button", name="Show more").click()
     assert len(english.rows()) == 600
