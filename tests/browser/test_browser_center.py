@@ -168,6 +168,7 @@ def test_a_concept_opens_to_its_years_and_hides_small_cells(english: playwright.
     english.locator("#concepts summary").first.focus()
     english.keyboard.press("Enter")
     told = english.locator("#concepts .told")
+    told.first.wait_for()
     assert told.locator("thead th").all_inner_texts()[-3:] == ["2021", "2022", "2023"]
     cells = {
         row.locator("th").inner_text(): row.locator("td").all_inner_texts() for row in told.locator("tbody tr").all()
@@ -179,6 +180,7 @@ def test_a_concept_opens_to_its_years_and_hides_small_cells(english: playwright.
     english.locator("#concepts thead button").nth(2).click()
     assert english.locator("#concepts .told").count() == 0
     english.locator("#concepts summary").last.click()
+    english.locator("#concepts .told").first.wait_for()
     assert english.locator("#concepts .told").count() == 1
 
 
